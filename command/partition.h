@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/partition.h - a guest partition: windows, control channel, buses
+ *
+ * What the upper half of mulliond has of a guest, VM or process alike:
+ *
+ *	mullion_partition_new()
+ *	mullion_partition_add_disk()	once per SPEC, root first
+ *	mullion_partition_start()	services start; ops->ready() tells
+ *	for each window: mullion_partition_ivshmem() and start QEMU, or
+ *	mullion_partition_send_fds()	to a process
+ *	ops->attached(), ops->online()	as the guest's driver gets there
+ *	mullion_partition_stop()	QEMU has ended; ops->stopped() tells
+ *	mullion_partition_free()
+ *
+ * No callback is called from within a function of this header, except those
+ * of mullion_partition_free(), which calls none.
+ */
+#ifndef MULLION_COMMAND_PARTITION_H
+#define MULLION_COMMAND_PARTITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "../abi/types.h"
+#include "core.h"
+#include "error.h"
+#include "window.h"
+
+/**
+ * struct mullion_partition_ops - what happens to the partition
+ * @ready: all services serve, or one cannot (@err not NULL; stop then)
+ * @attached: a driver has attached to the control channel: booting;
+ *	@again: it had been attached before: the guest was reset
+ * @online: the guest has answered CHIPSET_READY
+ * @detached: the driver has said goodbye
+ * @window_added: a disk that was added to a running guest needs this further
+ *	window; plug it, then call mullion_partition_window_plugged().
+ *	NULL: such disks are refused
+ * @stopped: all services of this partition alone have exited
+ */
+struct mullion_partition_ops {
+	void (*ready)(void *arg, const struct mullion_error *err);
+	void (*attached)(void *arg, bool again);
+	void (*online)(void *arg);
+	void (*detached)(void *arg);
+	void (*window_added)(void *arg, unsigned int index);
+	void (*stopped)(void *arg);
+};
+
+/**
+ * mullion_partition_new() - a partition with nothing but a command window
+ * @name: of the guest; unique among partitions
+ * @uuid: of the guest
+ *
+ * Return: 0 or negative errno.
+ */
+int mullion_partition_new(struct mullion_core *core, const char *name,
+			  const guid_t *uuid,
+			  const struct mullion_partition_ops *ops, void *arg,
+			  struct mullion_partition **ret);
+
+/**
+ * mullion_partition_free() - forget it; what still runs for it is killed
+ */
+void mullion_partition_free(struct mullion_partition *partition);
+
+/**
+ * mullion_partition_add_disk() - a disk, before the start or while it runs
+ * @spec: SPEC (command/spec.h)
+ * @cwd: absolute path for relative paths
+ * @err: one clear line, on failure
+ *
+ * Before the start the disk is checked and remembered.  Afterwards it is
+ * added at once; what goes wrong later is an event.  Return: 0 or negative
+ * errno.
+ */
+int mullion_partition_add_disk(struct mullion_partition *partition,
+			       const char *spec, const char *cwd,
+			       struct mullion_error *err);
+
+/**
+ * mullion_partition_remove_disk() - take a disk from a running guest
+ * @which: its serial number or the text of its SPEC
+ *
+ * Return: 0, -ENOENT, or negative errno with @err filled in.
+ */
+int mullion_partition_remove_disk(struct mullion_partition *partition,
+				  const char *which, struct mullion_error *err);
+
+/**
+ * mullion_partition_start() - make the bus windows and start the services
+ *
+ * Return: 0: ops->ready() follows; or negative errno with @err filled in.
+ */
+int mullion_partition_start(struct mullion_partition *partition,
+			    struct mullion_error *err);
+
+/**
+ * mullion_partition_stop() - the guest has ended: end its services
+ *
+ * ops->stopped() follows.  Services are asked to end and killed 10 s later.
+ */
+void mullion_partition_stop(struct mullion_partition *partition);
+
+/**
+ * mullion_partition_window() - window @index, 0 the command window
+ * Return: the window, NULL behind the last one.
+ */
+struct mullion_cp_window *
+mullion_partition_window(struct mullion_partition *partition, unsigned int index);
+
+/**
+ * mullion_partition_ivshmem() - QEMU's end of a greeted connection
+ *	(mullion_ivshmem_greet()) for window @index
+ */
+int mullion_partition_ivshmem(struct mullion_partition *partition,
+			      unsigned int index, int *ret_fd);
+
+/**
+ * mullion_partition_window_plugged() - window @index can be seen by the guest
+ */
+void mullion_partition_window_plugged(struct mullion_partition *partition,
+				      unsigned int index);
+
+/**
+ * mullion_partition_send_fds() - give a process guest all its descriptors
+ * @sock: connected stream socket; not taken over
+ *
+ * Return: 0 or negative errno (-EAGAIN: the socket's buffer is full).
+ */
+int mullion_partition_send_fds(struct mullion_partition *partition, int sock);
+
+/* New references; schemas of docs/openapi.json. */
+json_t *mullion_partition_describe_control(struct mullion_partition *partition);
+json_t *mullion_partition_describe_windows(struct mullion_partition *partition);
+json_t *mullion_partition_describe_buses(struct mullion_partition *partition);
+json_t *mullion_partition_describe_devices(struct mullion_partition *partition);
+json_t *mullion_partition_describe_services(struct mullion_partition *partition);
+
+/**
+ * mullion_devices_describe() - array of the devices of all partitions
+ */
+json_t *mullion_devices_describe(struct mullion_core *core);
+
+#endif /* MULLION_COMMAND_PARTITION_H */

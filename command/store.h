@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/store.h - images: checked once, opened anew for each generation
+ */
+#ifndef MULLION_COMMAND_STORE_H
+#define MULLION_COMMAND_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <jansson.h>
+
+#include "../abi/disk.h"
+#include "error.h"
+#include "spec.h"
+
+struct mullion_core;
+
+/**
+ * struct mullion_image - what is on the other side of a SPEC, by identity
+ * @next: in mullion_core.images
+ * @refs: disks that use it
+ * @dev, @ino: identity of a file or block device (@rdev for the latter)
+ * @name: identity of an NBD store; empty for a file
+ * @shared: all its users said share=on
+ * @writable: one of its users writes
+ * @uuid: names the disk to the service
+ */
+struct mullion_image {
+	struct mullion_image *next;
+	unsigned int refs;
+	dev_t dev;
+	ino_t ino;
+	dev_t rdev;
+	char name[600];
+	char owner[96];
+	bool shared;
+	bool writable;
+	guid_t uuid;
+};
+
+/**
+ * struct mullion_disk - one logical unit of a device
+ * @spec: what the user wrote
+ * @lun: as assigned
+ * @image: its image; NULL for a null store
+ * @uuid: names the disk
+ * @bytes: size when it was checked; 0: only the store knows
+ * @path_fd: O_PATH descriptor: pins the identity, is no open file description
+ *	that could hold a lock; -1 if not a file
+ * @connection: duplicate of an NBD connection, the fence; -1 if none
+ */
+struct mullion_disk {
+	struct mullion_spec spec;
+	uint32_t lun;
+	struct mullion_image *image;
+	guid_t uuid;
+	uint64_t bytes;
+	int path_fd;
+	int connection;
+};
+
+/**
+ * mullion_disk_new() - parse, check, and register a disk
+ * @owner: guest, for the message of a refusal
+ *
+ * Looks whether the image is there, readable, writable unless `ro`, not a
+ * directory, a multiple of 512 bytes, and not used by another disk, unless
+ * all say share=on.  An NBD server is connected once to see that it answers.
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_disk_new(struct mullion_core *core, const char *spec,
+		     const char *cwd, const char *owner,
+		     struct mullion_disk **ret, struct mullion_error *err);
+void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk);
+
+/**
+ * mullion_disk_open() - a descriptor for one generation of a service
+ * @ret_fd: a new open file description, or a new connection; -1 for a null
+ *	store; the caller sends it and closes it
+ *
+ * May wait up to 3 s for an NBD server.  Return: 0 or negative errno with
+ * @err filled in.
+ */
+int mullion_disk_open(struct mullion_disk *disk, int *ret_fd,
+		      struct mullion_error *err);
+
+/**
+ * mullion_disk_fence() - the predecessor is dead: its NBD connection
+ * @ret_fd: sending side shut down; -1 if the store has none; ownership passes
+ */
+void mullion_disk_fence(struct mullion_disk *disk, int *ret_fd);
+
+/**
+ * mullion_disk_fill() - the disk as the service is told of it
+ */
+void mullion_disk_fill(const struct mullion_disk *disk,
+		       struct mullion_disk_lun *lun);
+
+/**
+ * mullion_disk_describe() - schema Lun; new reference
+ */
+json_t *mullion_disk_describe(const struct mullion_disk *disk);
+
+#endif /* MULLION_COMMAND_STORE_H */
