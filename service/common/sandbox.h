@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * service/common/sandbox.h - give everything away
+ *
+ * Entered once, before the first window is mapped.  Afterwards descriptors
+ * come in through the socket and in no other way.
+ */
+#ifndef MULLION_SERVICE_SANDBOX_H
+#define MULLION_SERVICE_SANDBOX_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/**
+ * struct mullion_sandbox - what is kept
+ * @uid: user and group to become when root; 0: 65534
+ * @keep: descriptors that stay open, besides 0, 1 and 2; ascending
+ * @keep_count: of them
+ * @syscalls: what the class needs besides the common list; ended by -1
+ */
+struct mullion_sandbox {
+	uid_t uid;
+	const int *keep;
+	size_t keep_count;
+	const int *syscalls;
+};
+
+/**
+ * mullion_sandbox_enter() - no way back
+ *
+ * Namespaces and Landlock that this kernel does not give are logged and gone
+ * without; capabilities, user, no_new_privs and seccomp must work.
+ *
+ * Return: 0 or negative errno, and then the service must not go on.
+ */
+int mullion_sandbox_enter(const struct mullion_sandbox *sandbox);
+
+#endif /* MULLION_SERVICE_SANDBOX_H */
