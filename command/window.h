@@ -16,7 +16,12 @@
 
 #define MULLION_BUS_VECTORS	16
 #define MULLION_COMMAND_VECTORS	2
-#define MULLION_VECTORS_MAX	64
+#define MULLION_VECTORS_MAX	16
+
+/* A bus channel has room for the client information of so many devices. */
+#define MULLION_BUS_DEVICES_MAX		64
+#define MULLION_BUS_CHANNEL_BYTES	(768 + 256 * MULLION_BUS_DEVICES_MAX)
+#define MULLION_BUS_WINDOW_MAX		(4ULL << 30)
 
 struct mullion_core;
 
