@@ -12,11 +12,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#ifndef MULLION_PREFIX
-#define MULLION_PREFIX "/usr"
-#endif
-#ifndef MULLION_LIBDIR
-#define MULLION_LIBDIR MULLION_PREFIX "/lib/mullion"
+#ifndef MULLION_LIBEXECDIR
+#define MULLION_LIBEXECDIR "/usr/lib/mullion"
 #endif
 
 /**
