@@ -138,8 +138,8 @@ int mullion_definition_load(const struct mullion_paths *paths, const char *name,
 {
 	struct mullion_definition *def;
 	char file[PATH_MAX];
-	char *text;
-	size_t bytes;
+	char *text = NULL;
+	size_t bytes = 0;
 	int r;
 
 	/* The name becomes part of a path. */
