@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - the SCSI host driver: probe and remove, pause and resume
+ *
+ * visorhba.h says how it works.  Everything read from the channel here was
+ * written by the service: numbers are brought into bounds that any service may
+ * have, and what cannot be used is refused with a line that says why.
+ */
+#include <linux/blk-mq.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "visorhba.h"
+
+#define VISORHBA_ATTACH_SECONDS	60
+#define VISORHBA_FEATURES						\
+	(MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT |		\
+	 MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE |		\
+	 MULLION_EXTF_DISK_NOTIFY)
+
+#define VISORHBA_IO_MIN		SZ_4K
+#define VISORHBA_IO_MAX		SZ_32M
+#define VISORHBA_AREA_MIN	SZ_64K	/* smaller only if the service wants so */
+#define VISORHBA_TAGS_GOOD	32	/* worth smaller areas */
+#define VISORHBA_ID_MAX		256
+#define VISORHBA_LUN_MAX	0x8000	/* flat addresses end at 0x7fff */
+
+struct workqueue_struct *visorhba_wq;
+
+static struct scsi_host_template visorhba_template = {
+	.module			= THIS_MODULE,
+	.name			= "visorhba",
+	.proc_name		= "visorhba",
+	.queuecommand		= visorhba_queuecommand,
+	.commit_rqs		= visorhba_commit_rqs,
+	.eh_timed_out		= visorhba_timed_out,
+	.eh_abort_handler	= visorhba_abort,
+	.eh_device_reset_handler = visorhba_device_reset,
+	.eh_target_reset_handler = visorhba_target_reset,
+	.eh_bus_reset_handler	= visorhba_bus_reset,
+	.eh_host_reset_handler	= visorhba_host_reset,
+	.change_queue_depth	= scsi_change_queue_depth,
+	.this_id		= -1,
+	.max_segment_size	= UINT_MAX,
+	.dma_boundary		= ULONG_MAX,
+	.track_queue_depth	= 1,
+	.skip_settle_delay	= 1,
+};
+
+/* What the agreed features mean for messages; at each attach. */
+static int visorhba_take_features(struct visorhba *hba)
+{
+	u64 features = visorbus_device_features(hba->dev);
+	unsigned int i;
+
+	if (!(features & MULLION_EXTF_WINDOW_ADDR)) {
+		dev_err(&hba->dev->device,
+			"the disk service wants guest-physical addresses, which this driver does not send; set up the device with window addressing\n");
+		return -EOPNOTSUPP;
+	}
+	for (i = 0; i < hba->queue_count; i++) {
+		struct visorhba_queue *q = &hba->queues[i];
+
+		if (q->cmd->slot_bytes < VISOR_IO_SIGNAL_BYTES ||
+		    q->rsp->slot_bytes < VISOR_IO_SIGNAL_BYTES) {
+			dev_err(&hba->dev->device,
+				"queue pair %u has slots of %u and %u bytes, %u are needed\n",
+				i, q->cmd->slot_bytes, q->rsp->slot_bytes,
+				VISOR_IO_SIGNAL_BYTES);
+			return -EPROTO;
+		}
+	}
+	hba->slot_bytes = hba->queues[0].cmd->slot_bytes;
+	hba->slot_ext = features & MULLION_EXTF_SLOT_EXT;
+	if (hba->slot_ext && hba->slot_bytes < VISOR_IO_SLOT_BYTES) {
+		dev_err(&hba->dev->device,
+			"slots of %u bytes have no room for the extension agreed on\n",
+			hba->slot_bytes);
+		return -EPROTO;
+	}
+	hba->epoch = visorbus_device_epoch(hba->dev);
+	return 0;
+}
+
+/* Requests that may be unanswered; one is kept for task management. */
+static u32 visorhba_tag_limit(const struct visorhba *hba,
+			      const struct vhba_config_max *max)
+{
+	u64 wanted = (u64)hba->shost->cmd_per_lun *
+		     min_t(u32, hba->shost->max_lun, VISORHBA_TAGS_MAX) *
+		     hba->max_id;
+	u32 limit = min_t(u64, wanted, VISORHBA_TAGS_MAX);
+	unsigned int i;
+
+	if (hba->dev->max_outstanding)
+		limit = min(limit, hba->dev->max_outstanding - 1);
+	for (i = 0; i < hba->queue_count; i++)
+		limit = min3(limit, hba->queues[i].cmd->max_slots - 2,
+			     hba->queues[i].rsp->max_slots - 2);
+	return limit;
+}
+
+/*
+ * The areas, and with them number of tags and size of a request: as many of
+ * the largest size as the pool gives, but rather smaller ones than few.
+ */
+static int visorhba_alloc_areas(struct visorhba *hba,
+				const struct vhba_config_max *max)
+{
+	u32 io = clamp_t(u32, max->max_io_size, VISORHBA_IO_MIN, VISORHBA_IO_MAX);
+	u32 area = round_up(io, PAGE_SIZE);
+	u32 limit = visorhba_tag_limit(hba, max);
+	u64 share = hba->dev->pool_share;
+	u32 tags = limit;
+
+	if (!limit)
+		return -ENOSPC;
+	for (;;) {
+		hba->area = visorbus_pool_alloc(hba->dev, (size_t)tags * area,
+						&hba->area_offset);
+		if (hba->area)
+			break;
+		if (tags > 1 && (u64)tags * area > share &&
+		    share / area >= min_t(u32, limit, VISORHBA_TAGS_GOOD))
+			tags = share / area;
+		else if (area / 2 >= VISORHBA_AREA_MIN)
+			area = round_up(area / 2, PAGE_SIZE);
+		else if (tags > 1)
+			tags /= 2;
+		else
+			return -ENOSPC;
+	}
+	hba->area_bytes = area;
+	hba->tags = tags;
+	hba->shost->max_sectors = min(io, area) >> SECTOR_SHIFT;
+	hba->shost->sg_tablesize = clamp_t(u32, area / SZ_4K + 1, SG_CHUNK_SIZE,
+					   SG_MAX_SEGMENTS);
+	return 0;
+}
+
+static int visorhba_init_queues(struct visorhba *hba)
+{
+	unsigned int i;
+
+	hba->queue_count = min_t(unsigned int, hba->dev->queue_pairs,
+				 nr_cpu_ids);
+	hba->queues = kcalloc(hba->queue_count, sizeof(*hba->queues),
+			      GFP_KERNEL);
+	if (!hba->queues)
+		return -ENOMEM;
+	for (i = 0; i < hba->queue_count; i++) {
+		struct visorhba_queue *q = &hba->queues[i];
+
+		q->hba = hba;
+		q->index = i;
+		spin_lock_init(&q->lock);
+		q->next_id = i + 1;
+		INIT_WORK(&q->work, visorhba_drain_work);
+		q->cmd = visorbus_device_queue(hba->dev, 2 * i);
+		q->rsp = visorbus_device_queue(hba->dev, 2 * i + 1);
+		if (!q->cmd || !q->rsp)
+			return -EPROTO;
+	}
+	return 0;
+}
+
+static void visorhba_free(struct visorhba *hba)
+{
+	kvfree(hba->table);
+	kfree(hba->queues);
+	if (hba->wq)
+		destroy_workqueue(hba->wq);
+	scsi_host_put(hba->shost);
+}
+
+static int visorhba_probe(struct visor_device *dev)
+{
+	struct Scsi_Host *shost;
+	struct visorhba *hba;
+	struct vhba_config_max max;
+	int rc;
+
+	rc = visorbus_device_attach(dev, VISORHBA_FEATURES,
+				    VISORHBA_ATTACH_SECONDS * HZ);
+	if (rc) {
+		dev_err(&dev->device, "cannot attach to the disk service: %d\n",
+			rc);
+		return rc;
+	}
+	rc = visorbus_read_channel(dev, offsetof(struct visor_io_channel,
+						 vhba.max), &max, sizeof(max));
+	if (rc)
+		return rc;
+
+	shost = scsi_host_alloc(&visorhba_template, sizeof(*hba));
+	if (!shost)
+		return -ENOMEM;
+	hba = shost_priv(shost);
+	hba->dev = dev;
+	hba->shost = shost;
+	hba->max_id = clamp_t(u32, max.max_id, 1, VISORHBA_ID_MAX);
+	mutex_init(&hba->control);
+	mutex_init(&hba->tmf_mutex);
+	init_waitqueue_head(&hba->wait);
+	init_completion(&hba->tmf.done);
+	spin_lock_init(&hba->notify_lock);
+	INIT_WORK(&hba->fail_work, visorhba_fail_work);
+	INIT_DELAYED_WORK(&hba->absent_work, visorhba_absent_work);
+	INIT_WORK(&hba->scan_work, visorhba_scan_work);
+	INIT_WORK(&hba->notify_work, visorhba_notify_work);
+	shost->max_id = hba->max_id;
+	shost->max_lun = max.max_lun > 256 ? VISORHBA_LUN_MAX :
+		max_t(u32, max.max_lun, 1);
+	shost->max_channel = 0;
+	shost->max_cmd_len = sizeof_field(struct uiscmdrsp_scsi, cmnd);
+	shost->cmd_per_lun = clamp_t(u32, max.cmd_per_lun, 1,
+				     VISORHBA_TAGS_MAX);
+
+	rc = visorhba_init_queues(hba);
+	if (rc)
+		goto free;
+	rc = visorhba_take_features(hba);
+	if (rc)
+		goto free;
+	rc = visorhba_alloc_areas(hba, &max);
+	if (rc) {
+		dev_err(&dev->device,
+			"no room for a request of %u bytes in the window's pool (share %llu bytes)\n",
+			max.max_io_size, dev->pool_share);
+		goto free;
+	}
+	rc = -ENOMEM;
+	hba->table = kvcalloc(hba->tags, sizeof(*hba->table), GFP_KERNEL);
+	if (!hba->table)
+		goto free;
+	hba->wq = alloc_ordered_workqueue("visorhba_%u", WQ_FREEZABLE,
+					  shost->host_no);
+	if (!hba->wq)
+		goto free;
+
+	shost->can_queue = hba->tags;
+	shost->cmd_per_lun = min_t(int, shost->cmd_per_lun, hba->tags);
+	shost->nr_hw_queues = hba->queue_count;
+	shost->host_tagset = 1;
+	rc = scsi_add_host(shost, &dev->device);
+	if (rc)
+		goto free;
+
+	hba->state = VISORHBA_RUNNING;
+	dev_set_drvdata(&dev->device, hba);
+	visorhba_stats_add(hba);
+	visorbus_enable_channel_interrupts(dev);
+	dev_info(&dev->device,
+		 "host%u: %u requests of up to %u KiB, %u queue pair(s)\n",
+		 shost->host_no, hba->tags, shost->max_sectors / 2,
+		 hba->queue_count);
+
+	/* Scanning takes I/O, and probe is not to wait for that. */
+	visorbus_device_hold_ready(dev);
+	queue_work(hba->wq, &hba->scan_work);
+	return 0;
+
+free:
+	visorhba_free(hba);
+	return rc;
+}
+
+static void visorhba_remove(struct visor_device *dev)
+{
+	struct visorhba *hba = dev_get_drvdata(&dev->device);
+	unsigned int i;
+
+	spin_lock_irq(&hba->notify_lock);
+	WRITE_ONCE(hba->removing, true);
+	spin_unlock_irq(&hba->notify_lock);
+	wake_up_all(&hba->wait);
+
+	/*
+	 * With a server the disks' caches are flushed as the host goes.  Without
+	 * one nothing must wait for it: it would wait for this function.
+	 */
+	mutex_lock(&hba->control);
+	if (visorbus_device_gone(dev) || hba->state != VISORHBA_RUNNING)
+		visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
+	mutex_unlock(&hba->control);
+	if (cancel_work_sync(&hba->scan_work))
+		visorbus_device_release_ready(dev);
+	cancel_work_sync(&hba->notify_work);
+	scsi_remove_host(hba->shost);
+
+	visorbus_disable_channel_interrupts(dev);
+	for (i = 0; i < hba->queue_count; i++)
+		flush_work(&hba->queues[i].work);
+	cancel_work_sync(&hba->fail_work);
+	cancel_delayed_work_sync(&hba->absent_work);
+	mutex_lock(&hba->control);
+	visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
+	mutex_unlock(&hba->control);
+
+	visorhba_stats_remove(hba);
+	dev_set_drvdata(&dev->device, NULL);
+	visorhba_free(hba);
+}
+
+/* The bus: the server is away, or an administrator wants silence. */
+static int visorhba_pause(struct visor_device *dev,
+			  visorbus_state_complete_func complete_func)
+{
+	struct visorhba *hba = dev_get_drvdata(&dev->device);
+	unsigned long timeout = visorhba_absent_jiffies();
+	unsigned int i;
+
+	mutex_lock(&hba->control);
+	if (hba->state == VISORHBA_RUNNING) {
+		visorhba_set_state(hba, VISORHBA_PAUSED);
+		hba->blocked = true;
+		scsi_block_requests(hba->shost);
+		if (timeout != MAX_SCHEDULE_TIMEOUT)
+			queue_delayed_work(visorhba_wq, &hba->absent_work,
+					   timeout);
+	}
+	/* No worker is left over that the bus's drain could not see. */
+	for (i = 0; i < hba->queue_count; i++)
+		visorhba_queue_flush(&hba->queues[i]);
+	mutex_unlock(&hba->control);
+	complete_func(dev, 0);
+	return 0;
+}
+
+/* The bus: the rings are empty, the epoch is a new one. */
+static int visorhba_resume(struct visor_device *dev,
+			   visorbus_state_complete_func complete_func)
+{
+	struct visorhba *hba = dev_get_drvdata(&dev->device);
+	bool reissue;
+	unsigned int i;
+	int rc;
+
+	mutex_lock(&hba->control);
+	rc = visorhba_take_features(hba);
+	if (rc) {
+		mutex_unlock(&hba->control);
+		return rc;
+	}
+	reissue = !READ_ONCE(hba->forget) &&
+		  visorbus_device_features(dev) & MULLION_EXTF_REISSUE;
+	if (!reissue)
+		visorhba_end_all(hba, DID_RESET);
+	for (i = 0; i < hba->queue_count; i++)
+		visorhba_queue_own(&hba->queues[i]);
+	if (reissue)
+		rc = visorhba_reissue(hba);
+	if (!rc)
+		visorhba_set_state(hba, VISORHBA_RUNNING);
+	for (i = 0; i < hba->queue_count; i++)
+		visorhba_queue_disown(&hba->queues[i]);
+	if (rc) {
+		mutex_unlock(&hba->control);
+		dev_err(&dev->device,
+			"cannot send unanswered requests again: %d\n", rc);
+		return rc;
+	}
+	hba->generations++;
+	for (i = 0; i < hba->queue_count; i++)
+		visorhba_commit_rqs(hba->shost, i);
+	if (READ_ONCE(hba->tmf.id))
+		visorhba_send_tmf(hba);
+	cancel_delayed_work(&hba->absent_work);
+	if (hba->blocked) {
+		hba->blocked = false;
+		scsi_unblock_requests(hba->shost);
+	}
+	mutex_unlock(&hba->control);
+	complete_func(dev, 0);
+	return 0;
+}
+
+static const struct visor_channeltype_descriptor visorhba_channel_types[] = {
+	{
+		.guid = VISOR_VHBA_CHANNEL_GUID,
+		.name = "sparvhba",
+		.min_bytes = sizeof(struct visor_io_channel),
+		.version = VISOR_VHBA_CHANNEL_VERSION,
+	},
+	{ }
+};
+
+static struct visor_driver visorhba_driver = {
+	.name = "visorhba",
+	.owner = THIS_MODULE,
+	.channel_types = visorhba_channel_types,
+	.probe = visorhba_probe,
+	.remove = visorhba_remove,
+	.queue_interrupt = visorhba_queue_interrupt,
+	.pause = visorhba_pause,
+	.resume = visorhba_resume,
+};
+
+static int __init visorhba_init(void)
+{
+	int rc;
+
+	/* Completions make memory free: they must not wait for any. */
+	visorhba_wq = alloc_workqueue("visorhba", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	if (!visorhba_wq)
+		return -ENOMEM;
+	visorhba_stats_init();
+	rc = visorbus_register_visor_driver(&visorhba_driver);
+	if (rc) {
+		visorhba_stats_done();
+		destroy_workqueue(visorhba_wq);
+	}
+	return rc;
+}
+
+static void __exit visorhba_exit(void)
+{
+	visorbus_unregister_visor_driver(&visorhba_driver);
+	visorhba_stats_done();
+	destroy_workqueue(visorhba_wq);
+}
+
+module_init(visorhba_init);
+module_exit(visorhba_exit);
+
+MODULE_AUTHOR("The Mullion developers");
+MODULE_DESCRIPTION("SCSI host of a Mullion or s-Par disk service");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("visorbus:" VISOR_VHBA_CHANNEL_GUID_STR);

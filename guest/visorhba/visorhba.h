@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * visorhba.h - what the files of the SCSI host driver share
+ *
+ * DOC: Theory of Operation
+ *
+ * One visorbus device is one SCSI host.  Every tag of the host owns one area
+ * of the window's pool, allocated at probe and as large as the largest
+ * request: a command is a copy into its tag's area (writes), one message that
+ * names the area, and a copy out of it (reads).  Nothing is mapped or
+ * allocated per request, and a request is always one contiguous piece for the
+ * service, whatever its scatter list looks like.
+ *
+ * Submission (submit.c) is serialised by a queue's lock and happens in process
+ * context only: that is where blk-mq dispatches.  A batch is published, and
+ * rung for, once.
+ *
+ * Completion (complete.c) is serialised by *ownership* of a queue, one bit:
+ * whoever owns a queue may read its responses and end its commands, in hard
+ * interrupt context if little is to be copied, else in a worker to which
+ * ownership is handed over.  Error handling and resume take ownership too, so
+ * that nobody else is in the middle of a command when they look at the table.
+ *
+ * A command is in the table (struct visorhba_entry) from the moment that its
+ * message is in the ring until it is answered, and it leaves the table exactly
+ * once.  Its request id, never used twice, is in the message's handle, so a
+ * late or invented response cannot end another command.
+ *
+ * The states (enum visorhba_state):
+ *
+ *   PAUSED   no server: between the bus's pause and resume.  New commands stay
+ *	      with blk-mq, unanswered ones in the table; timers do not count.
+ *   RUNNING  resume re-issues what is in the table, oldest first
+ *   FAILED   paused for longer than the module parameter absent_timeout:
+ *	      everything is ended with an error until the server is back
+ *   FAULTED  the server broke the protocol: the same
+ *   GONE     the window was taken away, or the driver is being removed without
+ *	      a server
+ *
+ * Outside RUNNING no new request is sent, which is why an area may be left
+ * while a server might still write into it: the next attach waits until all
+ * I/O of the previous epoch has ended.
+ *
+ * Limits: window addressing only (MULLION_EXTF_WINDOW_ADDR); one SCSI channel;
+ * task management goes through queue pair 0.
+ */
+#ifndef MULLION_VISORHBA_H
+#define MULLION_VISORHBA_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <scsi/scsi_cmnd.h>
+#include <scsi/scsi_device.h>
+#include <scsi/scsi_host.h>
+
+#include "../compat/scsi.h"
+#include "../visorbus/visorbus.h"
+
+/* A handle is a request id and, in its low bits, the tag. */
+#define VISORHBA_TAG_BITS	16
+#define VISORHBA_TAG_MASK	((1U << VISORHBA_TAG_BITS) - 1)
+#define VISORHBA_TAG_TMF	VISORHBA_TAG_MASK
+#define VISORHBA_TAGS_MAX	1024
+
+#define VISORHBA_NOTIFY_MAX	64
+
+enum visorhba_state {
+	VISORHBA_PAUSED,
+	VISORHBA_RUNNING,
+	VISORHBA_FAILED,
+	VISORHBA_FAULTED,
+	VISORHBA_GONE,
+};
+
+/**
+ * struct visorhba_entry - a tag
+ * @id: request id of the unanswered request; 0: none
+ * @cmd: its command
+ * @queue: queue pair that it was sent through
+ */
+struct visorhba_entry {
+	u64 id;
+	struct scsi_cmnd *cmd;
+	unsigned int queue;
+};
+
+/* visorhba_queue.flags */
+#define VISORHBA_QUEUE_OWNED	0	/* somebody completes */
+#define VISORHBA_QUEUE_AGAIN	1	/* an interrupt came while owned */
+
+/**
+ * struct visorhba_queue - a queue pair
+ * @hba: its host
+ * @index: its number
+ * @lock: serialises submission: @cmd to @ring_full
+ * @cmd: queue to the service
+ * @next_id: of the next request; ids of the pairs do not meet
+ * @batch_bytes: data of the commands produced and not yet published
+ * @flags: ownership, VISORHBA_QUEUE_*
+ * @rsp: queue to the guest; from here on the owner's
+ * @held: response that was consumed and left to @work, or NULL
+ * @work: continues what is too long for an interrupt
+ *
+ * The rest are counters.
+ */
+struct visorhba_queue {
+	struct visorhba *hba;
+	unsigned int index;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct mullion_sq *cmd;
+	u64 next_id;
+	u32 batch_bytes;
+	u64 commands;
+	u64 bytes_out;
+	u64 rings;
+	u64 ring_full;
+
+	unsigned long flags ____cacheline_aligned_in_smp;
+	struct mullion_sq *rsp;
+	const struct mullion_io_slot *held;
+	struct work_struct work;
+	u64 interrupts;
+	u64 handed_over;
+	u64 responses;
+	u64 bytes_in;
+	u64 stale;
+	u64 invalid;
+	u64 notifies;
+};
+
+/**
+ * struct visorhba_tmf - the task management request that is under way
+ * @id: request id; 0: none
+ * @type: TASK_MGMT_*
+ * @target: target
+ * @lun: LUN
+ * @result: TASK_MGMT_SUCCESS or TASK_MGMT_FAILED
+ * @done: answered, or given up
+ */
+struct visorhba_tmf {
+	u64 id;
+	u32 type;
+	u32 target;
+	u32 lun;
+	u8 result;
+	struct completion done;
+};
+
+struct visorhba_notify {
+	u32 id;
+	u32 lun;
+	bool add;
+};
+
+/**
+ * struct visorhba - a host
+ * @dev: its device on the bus
+ * @shost: its SCSI host
+ * @state: enum visorhba_state; changed with @control and every queue's lock
+ * @blocked: blk-mq was told to hold requests back
+ * @forget: a reset is under way: resume ends what is unanswered
+ * @removing: remove has begun
+ * @slot_ext: messages carry struct mullion_slot_ext
+ * @slot_bytes: bytes of a slot
+ * @epoch: of messages; changes between pause and resume
+ * @tags: number of tags
+ * @area_bytes: bytes of a tag's area
+ * @area: all areas, in the pool
+ * @area_offset: data address of @area
+ * @max_id: targets
+ * @queue_count: queue pairs in use
+ * @queues: the queue pairs
+ * @table: the tags
+ * @control: serialises changes of @state
+ * @wait: woken when @state changes or a queue loses its owner
+ * @fail_work: ends everything after a fault
+ * @absent_work: ends everything when the server was absent for too long
+ * @tmf_mutex: one task management request at a time
+ * @tmf: it
+ * @wq: scans, and disks that come and go, in order
+ * @scan_work: the first scan
+ * @notify_work: empties @notify
+ * @notify_lock: of @notify, @notify_head and @notify_count
+ */
+struct visorhba {
+	struct visor_device *dev;
+	struct Scsi_Host *shost;
+	enum visorhba_state state;
+	bool blocked;
+	bool forget;
+	bool removing;
+	bool slot_ext;
+	u32 slot_bytes;
+	u32 epoch;
+	unsigned int tags;
+	u32 area_bytes;
+	u8 *area;
+	u64 area_offset;
+	u32 max_id;
+	unsigned int queue_count;
+	struct visorhba_queue *queues;
+	struct visorhba_entry *table;
+
+	struct mutex control;
+	wait_queue_head_t wait;
+	struct work_struct fail_work;
+	struct delayed_work absent_work;
+
+	struct mutex tmf_mutex;
+	struct visorhba_tmf tmf;
+
+	struct workqueue_struct *wq;
+	struct work_struct scan_work;
+	struct work_struct notify_work;
+	spinlock_t notify_lock;
+	struct visorhba_notify notify[VISORHBA_NOTIFY_MAX];
+	unsigned int notify_head;
+	unsigned int notify_count;
+	bool notify_lost;
+
+	struct dentry *debugfs;
+	u64 reissued;
+	u64 generations;
+	u64 aborts;
+	u64 resets;
+	u64 host_resets;
+	u64 tmf_timeouts;
+};
+
+static inline struct visorhba *visorhba_of(struct Scsi_Host *shost)
+{
+	return shost_priv(shost);
+}
+
+static inline u8 *visorhba_area(const struct visorhba *hba, unsigned int tag)
+{
+	return hba->area + (size_t)tag * hba->area_bytes;
+}
+
+/* LUNs from 256 on are flat addresses (SAM-5, 4.7.7.3) to the SCSI layer. */
+static inline u32 visorhba_lun_to_wire(u64 lun)
+{
+	return (lun & 0xc000) == 0x4000 ? lun & 0x3fff : lun;
+}
+
+static inline u64 visorhba_lun_from_wire(u32 lun)
+{
+	return lun < 256 ? lun : lun | 0x4000;
+}
+
+/* submit.c */
+int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd);
+void visorhba_commit_rqs(struct Scsi_Host *shost, u16 queue);
+int visorhba_reissue(struct visorhba *hba);
+int visorhba_send_tmf(struct visorhba *hba);
+
+/* main.c */
+extern struct workqueue_struct *visorhba_wq;	/* of complete.c's workers */
+
+/* complete.c */
+void visorhba_queue_interrupt(struct visor_device *dev, unsigned int pair);
+void visorhba_drain_work(struct work_struct *work);
+void visorhba_queue_own(struct visorhba_queue *q);
+void visorhba_queue_disown(struct visorhba_queue *q);
+void visorhba_queue_flush(struct visorhba_queue *q);
+void visorhba_end_all(struct visorhba *hba, u8 host_byte);
+
+/* recover.c */
+void visorhba_fault(struct visorhba *hba, const char *why);
+void visorhba_fail_work(struct work_struct *work);
+void visorhba_absent_work(struct work_struct *work);
+void visorhba_set_state(struct visorhba *hba, enum visorhba_state state);
+void visorhba_fail(struct visorhba *hba, enum visorhba_state state,
+		   u8 host_byte);
+unsigned long visorhba_absent_jiffies(void);
+enum scsi_timeout_action visorhba_timed_out(struct scsi_cmnd *cmd);
+int visorhba_abort(struct scsi_cmnd *cmd);
+int visorhba_device_reset(struct scsi_cmnd *cmd);
+int visorhba_target_reset(struct scsi_cmnd *cmd);
+int visorhba_bus_reset(struct scsi_cmnd *cmd);
+int visorhba_host_reset(struct scsi_cmnd *cmd);
+
+/* scan.c */
+void visorhba_scan_work(struct work_struct *work);
+void visorhba_notify_work(struct work_struct *work);
+void visorhba_notify(struct visorhba *hba, bool add, u32 channel, u32 id,
+		     u32 lun);
+
+/* stats.c */
+void visorhba_stats_init(void);
+void visorhba_stats_done(void);
+void visorhba_stats_add(struct visorhba *hba);
+void visorhba_stats_remove(struct visorhba *hba);
+
+#endif /* MULLION_VISORHBA_H */
