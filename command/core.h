@@ -31,6 +31,7 @@ struct mullion_image;
  * @programs: folder of mullion-disk and its like
  * @window_id_next: ids are handed out once and not again until they wrap
  * @service_bus_next: bus numbers as services see them, unique in the daemon
+ * @null_disks: null stores made so far: each is a disk of its own
  * @classes: device classes, asked once with --describe
  * @services: those that exist
  * @partitions: those that exist
@@ -42,6 +43,7 @@ struct mullion_core {
 	char programs[PATH_MAX];
 	uint32_t window_id_next;
 	uint32_t service_bus_next;
+	uint32_t null_disks;
 	struct mullion_service_class *classes;
 	struct mullion_service *services;
 	struct mullion_partition *partitions;

@@ -12,6 +12,7 @@
 
 #include "event.h"
 #include "log.h"
+#include "text.h"
 
 struct mullion_event_listener {
 	struct mullion_event_listener *next;
@@ -142,13 +143,13 @@ void mullion_event_unlisten(struct mullion_event_listener *listener)
 
 json_t *mullion_event_describe(const struct mullion_event *event)
 {
-	return json_pack("{s:I, s:f, s:i, s:s%, s:s, s:s%}",
+	return json_pack("{s:I, s:f, s:i, s:o, s:s, s:o}",
 			 "seq", (json_int_t)event->seq,
 			 "time", (double)event->usec / 1e6,
 			 "level", event->level,
-			 "object", event->object,
-			 strnlen(event->object, sizeof(event->object)),
+			 "object", mullion_json_text(event->object,
+						     strlen(event->object)),
 			 "kind", event->kind,
-			 "message", event->message,
-			 strnlen(event->message, sizeof(event->message)));
+			 "message", mullion_json_text(event->message,
+						      strlen(event->message)));
 }

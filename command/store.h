@@ -48,7 +48,10 @@ struct mullion_image {
  * @bytes: size when it was checked; 0: only the store knows
  * @path_fd: O_PATH descriptor: pins the identity, is no open file description
  *	that could hold a lock; -1 if not a file
- * @connection: duplicate of an NBD connection, the fence; -1 if none
+ * @connection: duplicate of the current generation's NBD connection; -1 if none
+ * @fence: sending side of a dead generation's connection, until a successor
+ *	has seen it drained; -1 if none
+ * @served: the current generation has answered that it serves the disk
  */
 struct mullion_disk {
 	struct mullion_spec spec;
@@ -58,6 +61,8 @@ struct mullion_disk {
 	uint64_t bytes;
 	int path_fd;
 	int connection;
+	int fence;
+	bool served;
 };
 
 /**
@@ -75,21 +80,25 @@ int mullion_disk_new(struct mullion_core *core, const char *spec,
 void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk);
 
 /**
- * mullion_disk_open() - a descriptor for one generation of a service
+ * mullion_disk_open() - descriptors for one generation of a service
  * @ret_fd: a new open file description, or a new connection; -1 for a null
  *	store; the caller sends it and closes it
+ * @ret_fence: the connection of a dead generation that may still have
+ *	requests under way, sending side shut down; -1 if there is none; the
+ *	caller sends it and closes it
  *
- * May wait up to 3 s for an NBD server.  Return: 0 or negative errno with
- * @err filled in.
+ * To be called only when all former generations are dead.  May wait up to 3 s
+ * for an NBD server.  Return: 0 or negative errno with @err filled in.
  */
-int mullion_disk_open(struct mullion_disk *disk, int *ret_fd,
+int mullion_disk_open(struct mullion_disk *disk, int *ret_fd, int *ret_fence,
 		      struct mullion_error *err);
 
 /**
- * mullion_disk_fence() - the predecessor is dead: its NBD connection
- * @ret_fd: sending side shut down; -1 if the store has none; ownership passes
+ * mullion_disk_served() - the service has answered that it serves the disk
+ *
+ * It has therefore seen the fence to its end.
  */
-void mullion_disk_fence(struct mullion_disk *disk, int *ret_fd);
+void mullion_disk_served(struct mullion_disk *disk);
 
 /**
  * mullion_disk_fill() - the disk as the service is told of it
