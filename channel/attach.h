@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../abi/ext.h"
+#include "field.h"
 
 /**
  * struct mullion_attach - a client's view of a channel extension
@@ -21,6 +22,8 @@
  * @features: accepted by us, in force since the last confirmation
  * @constant: private copy of the constant part of the extension
  * @confirmed: the server has confirmed @epoch
+ * @detaching: @epoch was raised to leave
+ * @was_faulted: the channel was faulted already when we raised
  */
 struct mullion_attach {
 	struct mullion_channel_ext *ext;
@@ -35,6 +38,8 @@ struct mullion_attach {
 		uint32_t io_align;
 	} constant;
 	bool confirmed;
+	bool detaching;
+	bool was_faulted;
 };
 
 /**
@@ -75,7 +80,7 @@ int mullion_attach_poll(struct mullion_attach *attach);
  */
 static inline bool mullion_attach_is_stale(const struct mullion_attach *attach)
 {
-	return __atomic_load_n(&attach->ext->server_generation,
+	return __atomic_load_n(mullion_ext_u64(attach->ext, server_generation),
 			       __ATOMIC_RELAXED) != attach->generation;
 }
 
@@ -84,8 +89,8 @@ static inline bool mullion_attach_is_stale(const struct mullion_attach *attach)
  */
 static inline bool mullion_attach_is_faulted(const struct mullion_attach *attach)
 {
-	return __atomic_load_n(&attach->ext->server_state, __ATOMIC_RELAXED) ==
-	       MULLION_CHANNEL_FAULTED;
+	return __atomic_load_n(mullion_ext_u32(attach->ext, server_state),
+			       __ATOMIC_RELAXED) == MULLION_CHANNEL_FAULTED;
 }
 
 #endif /* MULLION_CHANNEL_ATTACH_H */

@@ -84,7 +84,8 @@ struct mullion_disk_io {
 	uint64_t request_id;
 	uint32_t tasktype;
 	uint16_t slot;
-	bool issued;
+	bool issued;		/* in the ring of this epoch */
+	bool reissue;		/* was in the ring of an earlier one */
 	struct mullion_disk_io *next;
 	struct mullion_disk_io *prev;
 };

@@ -109,9 +109,18 @@ void mullion_guest_close(struct mullion_guest *guest);
 /**
  * mullion_guest_fd() - readable when mullion_guest_turn() has something to do
  *
- * An epoll descriptor.  Armed by mullion_guest_arm().
+ * An epoll descriptor, for a caller with a loop of its own: it calls
+ * mullion_guest_arm() before it sleeps, and mullion_guest_turn() when the
+ * descriptor is readable and at least once a second.
  */
 int mullion_guest_fd(struct mullion_guest *guest);
+
+/**
+ * mullion_guest_arm() - ask for a doorbell before sleeping
+ *
+ * Return: nonzero if there is work already: turn instead.
+ */
+int mullion_guest_arm(struct mullion_guest *guest);
 
 /**
  * mullion_guest_turn() - do all control work that there is; never blocks
