@@ -14,12 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "command.h"
 #include "report.h"
 #include "table.h"
+
+#define DOCTOR_OUTPUT_MAX 65536
+#define DOCTOR_OUTPUT_SECONDS 20
+#define DOCTOR_NO_PROGRAM 127
 
 static const char *const doctor_words[] = { "ok", "warn", "fail" };
 
@@ -61,6 +66,65 @@ int mullion_doctor_read(const char *path, char *text, size_t size)
 	text[len] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	return 0;
+}
+
+int mullion_doctor_output(char *const argv[], const char *input, char **ret_text)
+{
+	char *text = malloc(DOCTOR_OUTPUT_MAX);
+	int out[2], in[2] = { -1, -1 }, status;
+	size_t len = 0;
+	ssize_t got;
+	pid_t child;
+
+	if (!text)
+		return -ENOMEM;
+	if (pipe2(out, O_CLOEXEC)) {
+		free(text);
+		return -errno;
+	}
+	/* A pipe takes a short text without anybody reading it yet. */
+	if (input && (pipe2(in, O_CLOEXEC) || write(in[1], input, strlen(input)) < 0))
+		goto fail;
+	child = fork();
+	if (child < 0)
+		goto fail;
+	if (!child) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(input ? in[0] : null, STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		dup2(input ? out[1] : null, STDERR_FILENO);
+		alarm(DOCTOR_OUTPUT_SECONDS);
+		execvp(argv[0], argv);
+		_exit(DOCTOR_NO_PROGRAM);
+	}
+	close(out[1]);
+	if (input) {
+		close(in[0]);
+		close(in[1]);
+	}
+	while (len < DOCTOR_OUTPUT_MAX - 1 &&
+	       (got = read(out[0], text + len, DOCTOR_OUTPUT_MAX - 1 - len)) > 0)
+		len += got;
+	text[len] = '\0';
+	close(out[0]);
+	while (waitpid(child, &status, 0) < 0)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == DOCTOR_NO_PROGRAM) {
+		free(text);
+		return -ENOENT;
+	}
+	*ret_text = text;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+fail:
+	close(out[0]);
+	close(out[1]);
+	if (in[0] >= 0) {
+		close(in[0]);
+		close(in[1]);
+	}
+	free(text);
+	return -EIO;
 }
 
 /* One line per finding; long ones are not cut. */

@@ -40,6 +40,17 @@ void mullion_doctor_say(struct mullion_doctor *doctor, enum mullion_finding find
 /* Reads a small text file, without the newline at the end.  Return: 0 or negative errno. */
 int mullion_doctor_read(const char *path, char *text, size_t size);
 
+/**
+ * mullion_doctor_output() - run a program, take what it prints
+ * @argv: found along PATH; ended after 20 seconds
+ * @input: its standard input, NULL for none
+ * @ret_text: what it printed, also on standard error if it has @input;
+ *	allocated, at most 64 KiB; set whenever it ran
+ *
+ * Return: its exit status, 128 + the signal that ended it, or negative errno.
+ */
+int mullion_doctor_output(char *const argv[], const char *input, char **ret_text);
+
 /* The checks; each says at least one thing. */
 void mullion_doctor_kvm(struct mullion_doctor *doctor);
 void mullion_doctor_qemu(struct mullion_doctor *doctor);

@@ -6,65 +6,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "doctor.h"
 #include "report.h"
 
-extern char **environ;
-
 #define INSTALL_QEMU "qemu-system-x86_64"
 #define INSTALL_QEMU_MAJOR 7
 #define INSTALL_QEMU_MINOR 2
-
-/* What @argv prints on standard output, allocated.  Return: 0 or negative errno. */
-static int install_output(char *const argv[], char **ret_text)
-{
-	posix_spawn_file_actions_t actions;
-	int pipe_fds[2], ret, status;
-	size_t len = 0;
-	ssize_t got;
-	pid_t child;
-	char *text = malloc(65536);
-
-	if (!text)
-		return -ENOMEM;
-	if (pipe2(pipe_fds, O_CLOEXEC)) {
-		free(text);
-		return -errno;
-	}
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
-	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	ret = -posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(pipe_fds[1]);
-	if (!ret) {
-		while (len < 65535 && (got = read(pipe_fds[0], text + len, 65535 - len)) > 0)
-			len += got;
-		close(pipe_fds[0]);
-		waitpid(child, &status, 0);
-		if (!WIFEXITED(status) || WEXITSTATUS(status))
-			ret = -EIO;
-	} else {
-		close(pipe_fds[0]);
-	}
-	text[len] = '\0';
-	if (ret)
-		free(text);
-	else
-		*ret_text = text;
-	return ret;
-}
 
 void mullion_doctor_qemu(struct mullion_doctor *doctor)
 {
@@ -74,11 +29,13 @@ void mullion_doctor_qemu(struct mullion_doctor *doctor)
 	const char *number;
 	char *text;
 
-	ret = install_output(version_argv, &text);
+	ret = mullion_doctor_output(version_argv, NULL, &text);
 	if (ret) {
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",
 				   "install the package qemu-system-x86", INSTALL_QEMU ": %s",
-				   ret == -ENOENT ? "not found" : strerror(-ret));
+				   ret == -ENOENT ? "not found" : "does not run");
+		if (ret > 0)
+			free(text);
 		return;
 	}
 	number = strstr(text, "version ");
@@ -92,7 +49,7 @@ void mullion_doctor_qemu(struct mullion_doctor *doctor)
 				   minor);
 		return;
 	}
-	ret = install_output(devices_argv, &text);
+	ret = mullion_doctor_output(devices_argv, NULL, &text);
 	if (ret || !strstr(text, "\"ivshmem-doorbell\""))
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",
 				   "install a QEMU that was built with ivshmem, as Debian's is",
@@ -101,7 +58,7 @@ void mullion_doctor_qemu(struct mullion_doctor *doctor)
 	else
 		mullion_doctor_say(doctor, MULLION_FINDING_OK, "qemu", NULL,
 				   "version %d.%d, has ivshmem-doorbell", major, minor);
-	if (!ret)
+	if (ret >= 0)
 		free(text);
 }
 

@@ -3,8 +3,9 @@
  * cli/doctor_kvm.c - can KVM run a guest here?
  *
  * A /dev/kvm that opens proves little: under some hypervisors it is there and
- * cannot enter a guest.  So a virtual CPU is made to run one HLT instruction,
- * in a child process with a deadline.
+ * cannot enter a guest, or offers a CPU that QEMU cannot set up.  So a virtual
+ * CPU is made to run one HLT instruction, in a child process with a deadline,
+ * and then QEMU to make a whole machine that does not start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,11 @@
 /* How far it got, as the child's exit status. */
 enum { KVM_RUNS, KVM_NO_VM, KVM_NO_MEMORY, KVM_NO_VCPU, KVM_NO_ENTRY };
 
+#define KVM_OTHERWISE "guests are emulated (TCG), much slower"
+
 #if defined(__x86_64__)
+#define KVM_FLAGS "vmx or svm"
+
 static int kvm_run_hlt(int kvm)
 {
 	struct kvm_userspace_memory_region region = {
@@ -65,8 +70,6 @@ static int kvm_run_hlt(int kvm)
 	return KVM_RUNS;
 }
 
-static const char kvm_cpu_flags[] = "vmx or svm";
-
 static bool kvm_cpu_can(void)
 {
 	FILE *in = fopen("/proc/cpuinfo", "re");
@@ -88,6 +91,8 @@ static bool kvm_cpu_can(void)
 	return can;
 }
 #else
+#define KVM_FLAGS "virtualisation"
+
 /* Other architectures have no instruction in common; making the CPU must do. */
 static int kvm_run_hlt(int kvm)
 {
@@ -97,8 +102,6 @@ static int kvm_run_hlt(int kvm)
 		return KVM_NO_VM;
 	return ioctl(vm, KVM_CREATE_VCPU, 0) < 0 ? KVM_NO_VCPU : KVM_RUNS;
 }
-
-static const char kvm_cpu_flags[] = "the virtualisation extension";
 
 static bool kvm_cpu_can(void)
 {
@@ -126,25 +129,63 @@ static int kvm_try(int kvm)
 	return WEXITSTATUS(status);
 }
 
+static const char *kvm_advice(void)
+{
+	if (kvm_cpu_can())
+		return "`dmesg | grep kvm' may tell why";
+	return "use a machine with virtualisation in the CPU, or turn on nested virtualisation in the hypervisor below";
+}
+
+/* The last line that says something; "quit" is echoed in between. */
+static const char *kvm_last_line(char *text)
+{
+	char *last = "";
+
+	for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+		if (strstr(line, "error") || strstr(line, "failed") || strstr(line, "not "))
+			last = line;
+	return last;
+}
+
+static void kvm_say_qemu(struct mullion_doctor *doctor)
+{
+	char *argv[] = {
+		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults",
+		"-display", "none", "-S", "-monitor", "stdio", NULL,
+	};
+	char *text;
+	int ret = mullion_doctor_output(argv, "quit\n", &text);
+
+	if (ret > 0)
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
+				   "a virtual CPU runs, but QEMU cannot make a machine with it (%s); " KVM_OTHERWISE,
+				   kvm_last_line(text));
+	else
+		mullion_doctor_say(doctor, MULLION_FINDING_OK, "kvm", NULL,
+				   "usable: a virtual CPU ran an instruction%s",
+				   ret ? "" : ", and QEMU can make a machine");
+	if (ret >= 0)
+		free(text);
+}
+
 static void kvm_say_missing(struct mullion_doctor *doctor, int error)
 {
 	if (error == -EACCES || error == -EPERM)
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "add yourself to the group kvm (`adduser $USER kvm') and log in again",
-				   "/dev/kvm is there, but you may not open it; guests are emulated (TCG), much slower");
+				   "/dev/kvm is there, but you may not open it; " KVM_OTHERWISE);
 	else if (!kvm_cpu_can())
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "turn virtualisation on in the firmware, or nested virtualisation in the hypervisor below",
-				   "the CPU does not offer %s; guests are emulated (TCG), much slower",
-				   kvm_cpu_flags);
+				   "the CPU does not offer " KVM_FLAGS "; " KVM_OTHERWISE);
 	else if (error == -ENOENT)
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "`modprobe kvm_intel' or `modprobe kvm_amd'",
-				   "the CPU could, but there is no /dev/kvm: the module is not loaded; guests are emulated (TCG), much slower");
+				   "the CPU could, but there is no /dev/kvm: the module is not loaded; " KVM_OTHERWISE);
 	else
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "`dmesg | grep kvm' may tell why",
-				   "/dev/kvm cannot be opened: %s; guests are emulated (TCG), much slower",
+				   "/dev/kvm cannot be opened: %s; " KVM_OTHERWISE,
 				   strerror(-error));
 }
 
@@ -166,18 +207,14 @@ void mullion_doctor_kvm(struct mullion_doctor *doctor)
 	ret = ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API_VERSION ? kvm_try(kvm) : -ENOTTY;
 	close(kvm);
 	if (ret == KVM_RUNS)
-		mullion_doctor_say(doctor, MULLION_FINDING_OK, "kvm", NULL,
-				   "usable: a virtual CPU ran an instruction");
+		kvm_say_qemu(doctor);
 	else if (ret > 0 && ret <= KVM_NO_ENTRY)
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
-				   kvm_cpu_can() ? "`dmesg | grep kvm' may tell why"
-				   : "use a machine with virtualisation in the CPU, or nested virtualisation in the hypervisor below",
-				   "/dev/kvm opens, but cannot %s%s; guests are emulated (TCG), much slower",
-				   steps[ret], kvm_cpu_can() ? "" : " (the CPU has neither vmx nor svm)");
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
+				   "/dev/kvm opens, but cannot %s%s; " KVM_OTHERWISE, steps[ret],
+				   kvm_cpu_can() ? "" : " (the CPU does not offer " KVM_FLAGS ")");
 	else
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
-				   "use --accel tcg",
-				   "/dev/kvm opens, but %s", ret == -ETIMEDOUT
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
+				   "/dev/kvm opens, but %s; " KVM_OTHERWISE, ret == -ETIMEDOUT
 				   ? "a virtual CPU hangs at its first instruction"
 				   : "does not behave like KVM");
 }
