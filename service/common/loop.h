@@ -55,6 +55,11 @@ struct mullion_loop_timer {
 int mullion_loop_init(void);
 
 /**
+ * mullion_loop_fd() - the loop's own descriptor, for the sandbox to keep
+ */
+int mullion_loop_fd(void);
+
+/**
  * mullion_loop_add() - watch a descriptor
  * @fd: stays the caller's
  * @events: EPOLLIN, EPOLLOUT, EPOLLET

@@ -14,7 +14,8 @@
 /**
  * struct mullion_sandbox - what is kept
  * @uid: user and group to become when root; 0: 65534
- * @keep: descriptors that stay open, besides 0, 1 and 2; ascending
+ * @keep: descriptors that stay open, besides 0, 1 and 2; negative ones are
+ *	skipped
  * @keep_count: of them
  * @syscalls: what the class needs besides the common list; ended by -1
  */

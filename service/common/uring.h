@@ -42,6 +42,11 @@ int mullion_uring_init(unsigned int entries, const int *opcodes);
 bool mullion_uring_is_available(void);
 
 /**
+ * mullion_uring_fd() - the ring's descriptor, for the sandbox to keep; or -1
+ */
+int mullion_uring_fd(void);
+
+/**
  * mullion_uring_sqe() - an entry to prepare
  *
  * Submits first if the ring is full.
