@@ -32,6 +32,7 @@ struct mullion_image;
  * @window_id_next: ids are handed out once and not again until they wrap
  * @service_bus_next: bus numbers as services see them, unique in the daemon
  * @null_disks: null stores made so far: each is a disk of its own
+ * @shared_services: shared services made so far, for their names
  * @classes: device classes, asked once with --describe
  * @services: those that exist
  * @partitions: those that exist
@@ -44,6 +45,7 @@ struct mullion_core {
 	uint32_t window_id_next;
 	uint32_t service_bus_next;
 	uint32_t null_disks;
+	uint32_t shared_services;
 	struct mullion_service_class *classes;
 	struct mullion_service *services;
 	struct mullion_partition *partitions;

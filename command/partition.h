@@ -49,6 +49,63 @@ struct mullion_partition_ops {
 	void (*stopped)(void *arg);
 };
 
+#define MULLION_PARTITION_DISKS_MAX 64
+
+struct mullion_cp_bus;
+struct mullion_cp_control;
+struct mullion_disk;
+
+/**
+ * struct mullion_partition - one guest partition; for the lower half alone
+ * @buses: linked by next, in the order of their numbers
+ * @waiting, @waiting_count: disks before the start
+ * @started, @stopping: start and stop were called
+ * @windowed: the guest's driver knows windows
+ * @online: CHIPSET_READY was answered
+ * @was_attached: a driver has attached before
+ * @tell: callbacks that are due
+ * @told: callbacks that come once
+ * @settle: runs the callbacks from the loop
+ */
+struct mullion_partition {
+	struct mullion_partition *next;
+	struct mullion_core *core;
+	char name[80];
+	char label[96];
+	guid_t uuid;
+	const struct mullion_partition_ops *ops;
+	void *arg;
+	struct mullion_cp_window *window;
+	struct mullion_cp_control *control;
+	struct mullion_cp_bus *buses;
+	uint32_t bus_last;
+	struct mullion_disk *waiting[MULLION_PARTITION_DISKS_MAX];
+	unsigned int waiting_count;
+	bool started;
+	bool stopping;
+	bool windowed;
+	bool online;
+	bool was_attached;
+	struct {
+		bool attached;
+		bool again;
+		bool online;
+		bool detached;
+	} tell;
+	struct {
+		bool ready;
+		bool stopped;
+	} told;
+	bool settling;
+	bool freed;
+	sd_event_source *settle;
+};
+
+/**
+ * mullion_partition_changed() - something that its owner may wait for
+ */
+void mullion_partition_changed(struct mullion_partition *partition);
+
 /**
  * mullion_partition_new() - a partition with nothing but a command window
  * @name: of the guest; unique among partitions

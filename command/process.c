@@ -353,7 +353,8 @@ static int process_on_exit(sd_event_source *source, int fd, uint32_t revents, vo
 	if (p->last_words[0] && info.si_code == CLD_EXITED)
 		snprintf(how + n, sizeof(how) - (size_t)n, ": %s", p->last_words);
 	if (p->exited)
-		p->exited(p->arg, how);
+		p->exited(p->arg, info.si_code == CLD_EXITED ? 0 : info.si_status,
+			  how);
 	process_free(p);
 	return 0;
 }
@@ -446,10 +447,11 @@ void mullion_process_abandon(struct mullion_process *p)
 
 static void process_standby_later(struct mullion_service_class *class);
 
-static void process_standby_died(void *arg, const char *how)
+static void process_standby_died(void *arg, int signal_number, const char *how)
 {
 	struct mullion_service_class *class = arg;
 
+	(void)signal_number;
 	class->standby = NULL;
 	if (!class->services)
 		return;

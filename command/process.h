@@ -47,11 +47,12 @@ struct mullion_service_class {
 
 /**
  * typedef mullion_process_exit_fn - the process is dead and was reaped
+ * @signal: that killed it; 0: it exited by itself
  * @how: "was killed by signal 9", "exited with status 1"; and its last words
  *
  * The process is freed after this returns.
  */
-typedef void (*mullion_process_exit_fn)(void *arg, const char *how);
+typedef void (*mullion_process_exit_fn)(void *arg, int signal, const char *how);
 
 /**
  * struct mullion_process - a process of a service program

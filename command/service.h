@@ -9,8 +9,115 @@
 #include <stdint.h>
 #include <jansson.h>
 
+#include "../abi/types.h"
+
 #include "core.h"
 #include "error.h"
+
+/* What a service is doing; names in mullion_service_state_text(). */
+enum mullion_service_state {
+	MULLION_SV_IDLE,	/* has no process yet */
+	MULLION_SV_STARTING,	/* a process was given its descriptors */
+	MULLION_SV_PREPARING,	/* attached, gets its buses and devices */
+	MULLION_SV_SERVING,
+	MULLION_SV_ENDING,	/* the process was asked to end */
+	MULLION_SV_DYING,	/* SIGKILL sent, death not seen yet */
+	MULLION_SV_WAITING,	/* restarted too often: pauses */
+	MULLION_SV_FAILED,	/* given up until an administrator restarts it */
+	MULLION_SV_ENDED,	/* not needed any more; has no process */
+};
+
+struct mullion_cp_bus;
+struct mullion_cp_control;
+struct mullion_cp_window;
+struct mullion_process;
+struct mullion_state_memory;
+
+/**
+ * struct mullion_service - one service partition
+ * @name: "disk@GUEST", or "disk@shared+N"
+ * @uuid: for window headers
+ * @image: of a shared service: UUID of the disk that it serves
+ * @shared: serves more than one guest
+ * @wanted: shall have a process
+ * @why: of the state, in plain words
+ * @generation: counts processes
+ * @restarts: successors so far
+ * @failures: processes that died young, one after the other
+ * @process: NULL while there is none
+ * @window, @control: its command window; new for each process
+ * @memory: its state area
+ * @buses: linked by service_next
+ * @ticks: seconds since the state began
+ * @heartbeat, @still: last heartbeat seen, and seconds without a new one
+ */
+struct mullion_service {
+	struct mullion_service *next;
+	struct mullion_core *core;
+	struct mullion_service_class *class;
+	char name[96];
+	char label[112];
+	guid_t uuid;
+	guid_t image;
+	bool shared;
+	bool wanted;
+	enum mullion_service_state state;
+	char why[400];
+	uint64_t generation;
+	unsigned int restarts;
+	unsigned int failures;
+	struct mullion_process *process;
+	struct mullion_cp_window *window;
+	struct mullion_cp_control *control;
+	struct mullion_state_memory *memory;
+	struct mullion_cp_bus *buses;
+	unsigned int ticks;
+	uint64_t heartbeat;
+	unsigned int still;
+	uint64_t lost_usec;
+	sd_event_source *watch;
+	sd_event_source *pause;
+};
+
+/**
+ * mullion_service_new() - a service without a process
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_service_new(struct mullion_core *core, const char *class_name,
+			const char *name, struct mullion_service **ret,
+			struct mullion_error *err);
+
+/**
+ * mullion_service_free() - forget it; a process that is left is killed
+ */
+void mullion_service_free(struct mullion_service *service);
+
+/**
+ * mullion_service_start() - give it a process, unless it has one
+ */
+int mullion_service_start(struct mullion_service *service,
+			  struct mullion_error *err);
+
+/**
+ * mullion_service_end() - it is not needed any more
+ *
+ * The process is asked to end and killed 10 s later; state ENDED follows.
+ */
+void mullion_service_end(struct mullion_service *service);
+
+/**
+ * mullion_service_changed() - an answer for one of its devices has come
+ */
+void mullion_service_changed(struct mullion_service *service);
+
+/**
+ * mullion_service_kill() - its process is of no use: SIGKILL, a successor follows
+ * @why: in plain words
+ */
+void mullion_service_kill(struct mullion_service *service, const char *why);
+
+const char *mullion_service_state_text(const struct mullion_service *service);
 
 /**
  * mullion_services_describe() - array of all services, schema Service

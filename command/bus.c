@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * command/bus.c - a bus: one service partition as one guest sees it
+ *
+ * A bus belongs to a partition and a service, and both may go first.  While
+ * the service has commands without an answer for it, a withdrawn bus stays in
+ * the service's list; it is freed with the last answer, or when the service's
+ * process is dead.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../abi/bus.h"
+#include "../abi/guid.h"
+#include "../channel/fdmsg.h"
+#include "bus.h"
+#include "control.h"
+#include "core.h"
+#include "log.h"
+#include "partition.h"
+#include "process.h"
+#include "service.h"
+#include "state_area.h"
+#include "text.h"
+#include "window.h"
+
+#define BUS_GUEST_SILENT_USEC 60000000
+
+static uint64_t bus_page_up(uint64_t bytes)
+{
+	return (bytes + 4095) & ~4095ULL;
+}
+
+int mullion_cp_bus_new(struct mullion_partition *partition,
+		       struct mullion_service *service, unsigned int devices,
+		       struct mullion_cp_bus **ret, struct mullion_error *err)
+{
+	const struct mullion_service_class *class = service->class;
+	struct mullion_cp_bus **link = &partition->buses;
+	struct mullion_cp_bus *bus = calloc(1, sizeof(*bus));
+	uint64_t pool = devices * class->pool_share;
+	int r;
+
+	if (!bus)
+		return mullion_error_set(err, -ENOMEM, "cannot make a bus for",
+					 partition->name, NULL, "out of memory");
+	if (class->pool_max && pool > class->pool_max)
+		pool = class->pool_max;
+	r = mullion_cp_window_new_bus(partition->core, &partition->uuid, &service->uuid,
+		bus_page_up(MULLION_BUS_CHANNEL_BYTES) +
+		devices * bus_page_up(class->channel_bytes), pool, &bus->window);
+	if (r < 0) {
+		free(bus);
+		return mullion_error_set(err, r, "cannot make a window for",
+			partition->name, r == -ENOSPC || r == -ENOMEM ?
+			"free memory on the host" : NULL, "%s", strerror(-r));
+	}
+	bus->core = partition->core;
+	bus->partition = partition;
+	bus->service = service;
+	bus->number = ++partition->bus_last;
+	bus->service_number = ++partition->core->service_bus_next;
+	bus->type = class->type;
+	bus->channels_next = bus->window->areas[0].offset +
+			     bus_page_up(MULLION_BUS_CHANNEL_BYTES);
+	mullion_guid_random(&bus->uuid);
+	snprintf(bus->name, sizeof(bus->name), "%s", service->name);
+	snprintf(bus->guest_name, sizeof(bus->guest_name), "%s", partition->name);
+	while (*link)
+		link = &(*link)->next;
+	*link = bus;
+	bus->service_next = service->buses;
+	service->buses = bus;
+	*ret = bus;
+	return 0;
+}
+
+static void bus_leave_partition(struct mullion_cp_bus *bus)
+{
+	struct mullion_cp_bus **link;
+
+	if (!bus->partition)
+		return;
+	for (link = &bus->partition->buses; *link != bus; link = &(*link)->next)
+		;
+	*link = bus->next;
+	bus->partition = NULL;
+}
+
+static void bus_leave_service(struct mullion_cp_bus *bus)
+{
+	struct mullion_cp_bus **link;
+
+	if (!bus->service)
+		return;
+	for (link = &bus->service->buses; *link != bus; link = &(*link)->service_next)
+		;
+	*link = bus->service_next;
+	bus->service = NULL;
+}
+
+void mullion_cp_bus_free(struct mullion_cp_bus *bus)
+{
+	bus_leave_partition(bus);
+	bus_leave_service(bus);
+	while (bus->devices)
+		mullion_cp_device_free(bus->devices);
+	mullion_cp_window_free(bus->window);
+	free(bus);
+}
+
+/* ---- the service's end ------------------------------------------------- */
+
+void *mullion_cp_payload(const struct mullion_service *service, uint32_t flags,
+			 const void *class_part, size_t class_bytes,
+			 size_t *ret_bytes)
+{
+	size_t bytes = sizeof(struct visor_controlvm_parameters_header) +
+		       sizeof(struct mullion_server_config) + class_bytes;
+	struct visor_controlvm_parameters_header header = {
+		.total_length = (uint32_t)bytes,
+		.header_length = sizeof(header),
+		.id = service->uuid,
+	};
+	struct mullion_server_config config = {
+		.version = MULLION_SERVER_CONFIG_VERSION,
+		.flags = flags,
+		.generation = service->generation,
+		.class_offset = sizeof(header) + sizeof(config),
+		.class_bytes = (uint32_t)class_bytes,
+	};
+	uint8_t *payload = malloc(bytes);
+
+	if (!payload)
+		return NULL;
+	memcpy(payload, &header, sizeof(header));
+	memcpy(payload + sizeof(header), &config, sizeof(config));
+	if (class_bytes)
+		memcpy(payload + sizeof(header) + sizeof(config), class_part, class_bytes);
+	*ret_bytes = bytes;
+	return payload;
+}
+
+static int bus_send_window(const struct mullion_cp_bus *bus, uint64_t handle)
+{
+	const struct mullion_cp_window *w = bus->window;
+	int sock = bus->service->process->sock;
+	int r;
+
+	r = mullion_fd_send(sock, MULLION_FD_WINDOW, handle, 0, &w->memfd, 1);
+	if (!r)
+		r = mullion_fd_send(sock, MULLION_FD_RECV_DOORBELLS, handle, 0,
+				    w->doorbells[0], w->vectors);
+	if (!r)
+		r = mullion_fd_send(sock, MULLION_FD_SEND_DOORBELLS, handle, 0,
+				    w->doorbells[1], w->vectors);
+	return r;
+}
+
+static void bus_on_served(void *arg, int error, uint32_t status,
+			  const struct controlvm_message *answer)
+{
+	struct mullion_cp_bus *bus = arg;
+	char buffer[64];
+
+	(void)answer;
+	bus->pending--;
+	if (error == -ECONNRESET) {
+		bus->server = MULLION_END_NONE;
+		return;
+	}
+	bus->server = error ? MULLION_END_FAILED : MULLION_END_PRESENT;
+	if (error)
+		mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
+				   "bus-failed", "it does not take the bus of guest %s: %s",
+				   bus->guest_name, mullion_cp_status_text(status, buffer));
+	mullion_service_changed(bus->service);
+}
+
+/* Has any of its devices been served?  Then the bus is adopted, too. */
+static bool bus_is_formatted(const struct mullion_cp_bus *bus)
+{
+	for (const struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		if (d->formatted)
+			return true;
+	return false;
+}
+
+int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
+{
+	struct mullion_service *service = bus->service;
+	const struct mullion_window_area *area =
+		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_BUS_CREATE,
+		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
+		.answer = bus_on_served,
+		.arg = bus,
+		.packet.create_bus = {
+			.bus_no = bus->service_number,
+			.channel_addr = MULLION_WINDOW_ADDR(bus->window->id, area->offset),
+			.channel_bytes = MULLION_BUS_CHANNEL_BYTES,
+			.bus_data_type_guid = VISOR_VBUS_CHANNEL_GUID,
+			.bus_inst_guid = bus->uuid,
+		},
+	};
+	void *payload;
+	int r;
+
+	command.handle = mullion_cp_control_handle(service->control);
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		command.packet.create_bus.dev_count++;
+	payload = mullion_cp_payload(service,
+		bus_is_formatted(bus) ? MULLION_SERVER_ADOPT : 0, NULL, 0,
+		&command.payload_bytes);
+	if (!payload)
+		return -ENOMEM;
+	command.payload = payload;
+	r = bus_send_window(bus, command.handle);
+	if (!r)
+		r = mullion_cp_control_send(service->control, &command);
+	free(payload);
+	if (r < 0)
+		return r;
+	bus->pending++;
+	bus->server = MULLION_END_TOLD;
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		mullion_cp_device_serve(d);
+	return 0;
+}
+
+void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
+{
+	bus->pending = 0;
+	bus->server = MULLION_END_NONE;
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+		mullion_cp_device_server_lost(d);
+		/* nobody is left who would give back the record */
+		if (!bus->partition)
+			mullion_state_memory_forget(bus->service->memory, &d->uuid);
+	}
+	if (!bus->partition)
+		mullion_cp_bus_free(bus);
+}
+
+static void bus_on_withdrawn(void *arg, int error, uint32_t status,
+			     const struct controlvm_message *answer)
+{
+	struct mullion_cp_bus *bus = arg;
+	struct mullion_service *service = bus->service;
+
+	(void)error;
+	(void)status;
+	(void)answer;
+	if (--bus->pending)
+		return;
+	mullion_cp_bus_free(bus);
+	if (!service->buses)
+		mullion_service_end(service);
+}
+
+void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
+{
+	struct mullion_service *service = bus->service;
+	struct mullion_cp_command command = {
+		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
+		.answer = bus_on_withdrawn,
+		.arg = bus,
+	};
+	void *payload;
+
+	bus_leave_partition(bus);
+	if (!service->process) {
+		mullion_cp_bus_server_lost(bus);
+		goto out;
+	}
+	payload = mullion_cp_payload(service, 0, NULL, 0, &command.payload_bytes);
+	command.payload = payload;
+	for (struct mullion_cp_device *d = bus->devices; payload && d; d = d->next) {
+		command.id = CONTROLVM_DEVICE_DESTROY;
+		memset(&command.packet, 0, sizeof(command.packet));
+		command.packet.destroy_device.bus_no = bus->service_number;
+		command.packet.destroy_device.dev_no = d->number;
+		if (!mullion_cp_control_send(service->control, &command))
+			bus->pending++;
+	}
+	command.id = CONTROLVM_BUS_DESTROY;
+	memset(&command.packet, 0, sizeof(command.packet));
+	command.packet.destroy_bus.bus_no = bus->service_number;
+	if (payload && !mullion_cp_control_send(service->control, &command))
+		bus->pending++;
+	free(payload);
+	/* It has not attached yet, so it knows nothing of the bus. */
+	if (!bus->pending)
+		mullion_cp_bus_free(bus);
+out:
+	if (!service->buses)
+		mullion_service_end(service);
+}
+
+/* ---- the guest's end --------------------------------------------------- */
+
+static void bus_on_announced(void *arg, int error, uint32_t status,
+			     const struct controlvm_message *answer)
+{
+	struct mullion_cp_bus *bus = arg;
+	char buffer[64];
+
+	(void)answer;
+	if (error == -ECONNRESET) {
+		bus->guest = MULLION_END_NONE;
+		return;
+	}
+	/* a client that has attached again, as after a suspend, has it already */
+	if (!error || status == CONTROLVM_RESP_ALREADY_DONE || status == EEXIST) {
+		bus->guest = MULLION_END_PRESENT;
+		return;
+	}
+	bus->guest = MULLION_END_FAILED;
+	mullion_event_emit(bus->core->events, LOG_ERR, bus->partition->label,
+			   "bus-refused", "the guest cannot use bus %u (%s): %s",
+			   bus->number, bus->name, mullion_cp_status_text(status, buffer));
+}
+
+/* The name that the guest shows for the bus: that of the service. */
+static void bus_send_configure(const struct mullion_cp_bus *bus)
+{
+	struct {
+		struct visor_controlvm_parameters_header header;
+		char name[sizeof(bus->name)];
+	} payload;
+	size_t length = strlen(bus->name);
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_BUS_CONFIGURE,
+		.payload = &payload,
+		.payload_bytes = sizeof(payload.header) + length,
+		.packet.configure_bus = {
+			.bus_no = bus->number,
+			.guest_handle = bus->service_number,
+		},
+	};
+
+	memset(&payload, 0, sizeof(payload));
+	payload.header.total_length = (uint32_t)command.payload_bytes;
+	payload.header.header_length = sizeof(payload.header);
+	payload.header.name_offset = sizeof(payload.header);
+	payload.header.name_length = (uint32_t)length;
+	if (bus->service)
+		payload.header.id = bus->service->uuid;
+	memcpy(payload.name, bus->name, length);
+	/* without it the bus only has no name */
+	mullion_cp_control_send(bus->partition->control, &command);
+}
+
+void mullion_cp_bus_announce(struct mullion_cp_bus *bus)
+{
+	const struct mullion_window_area *area =
+		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
+	const guid_t storage = VISOR_SIOVM_BUS_INSTANCE_GUID;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_BUS_CREATE,
+		.silent_usec = BUS_GUEST_SILENT_USEC,
+		.answer = bus_on_announced,
+		.arg = bus,
+		.packet.create_bus = {
+			.bus_no = bus->number,
+			.channel_addr = MULLION_WINDOW_ADDR(bus->window->id, area->offset),
+			.channel_bytes = MULLION_BUS_CHANNEL_BYTES,
+			.bus_data_type_guid = VISOR_VBUS_CHANNEL_GUID,
+			/* a crash kernel looks for the storage bus by this name */
+			.bus_inst_guid = bus->number == 1 ? storage : bus->uuid,
+		},
+	};
+
+	if (!bus->plugged)
+		return;
+	if (bus->guest == MULLION_END_NONE) {
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+			command.packet.create_bus.dev_count++;
+		if (mullion_cp_control_send(bus->partition->control, &command) < 0)
+			return;
+		bus->guest = MULLION_END_TOLD;
+		bus_send_configure(bus);
+	}
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		mullion_cp_device_announce(d);
+}
+
+/* ---- for people -------------------------------------------------------- */
+
+void mullion_cp_bus_client(const struct mullion_cp_bus *bus, unsigned int entry,
+			   char type[static 17], char driver[static 17],
+			   char info[static 97])
+{
+	const struct visor_vbus_channel *channel = (const void *)bus->window->map;
+	const struct visor_vbus_deviceinfo *from =
+		entry == 0 ? &channel->chp_info :
+		entry == 1 ? &channel->bus_info : &channel->dev_info[entry - 2];
+
+	mullion_text_clean(from->devtype, sizeof(from->devtype), type, 17);
+	mullion_text_clean(from->drvname, sizeof(from->drvname), driver, 17);
+	mullion_text_clean(from->infostrs, sizeof(from->infostrs), info, 97);
+}
+
+json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus)
+{
+	static const char *const ends[] = { "created", "announced", "online", "refused" };
+	char uuid[MULLION_GUID_TEXT], type[17], driver[17], info[97];
+	char chipset_type[17], chipset[17], chipset_info[97];
+	json_t *client;
+
+	mullion_cp_bus_client(bus, 0, chipset_type, chipset, chipset_info);
+	mullion_cp_bus_client(bus, 1, type, driver, info);
+	client = driver[0] || chipset[0] ?
+		 json_pack("{s:s, s:s, s:s}", "chipset", chipset, "driver", driver,
+			   "info", info[0] ? info : chipset_info) : json_null();
+	return json_pack("{s:i, s:s, s:s, s:s, s:i, s:s, s:o}",
+			 "bus_no", (int)bus->number,
+			 "name", bus->name,
+			 "uuid", mullion_guid_text(&bus->uuid, uuid),
+			 "service", bus->service ? bus->service->name : "",
+			 "window", (int)bus->window->id,
+			 "state", ends[bus->guest],
+			 "client", client);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/bus.h - a bus: one service partition as one guest sees it
+ */
+#ifndef MULLION_COMMAND_BUS_H
+#define MULLION_COMMAND_BUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "../abi/service.h"
+#include "../abi/types.h"
+#include "device.h"
+#include "error.h"
+
+struct mullion_core;
+struct mullion_cp_window;
+struct mullion_partition;
+struct mullion_service;
+
+/**
+ * struct mullion_cp_bus - one bus
+ * @next: in the partition; @service_next: in the service
+ * @partition: NULL once the partition has left it
+ * @service: NULL once the service has left it
+ * @type: channel type of its devices
+ * @number: as the guest knows it
+ * @service_number: as the service knows it; unique in the daemon
+ * @window: its window
+ * @plugged: the guest can see the window; @offered: it was asked to be plugged
+ * @pending: commands to the service without an answer
+ * @channels_next: offset in the window where the next channel goes
+ * @server, @guest: what the ends have
+ */
+struct mullion_cp_bus {
+	struct mullion_cp_bus *next;
+	struct mullion_cp_bus *service_next;
+	struct mullion_core *core;
+	struct mullion_partition *partition;
+	struct mullion_service *service;
+	uint32_t number;
+	uint32_t service_number;
+	guid_t uuid;
+	guid_t type;
+	char name[96];
+	char guest_name[96];
+	struct mullion_cp_window *window;
+	bool plugged;
+	bool offered;
+	unsigned int pending;
+	uint64_t channels_next;
+	enum mullion_end server;
+	enum mullion_end guest;
+	struct mullion_cp_device *devices;
+};
+
+/**
+ * mullion_cp_bus_new() - make the window, join partition and service
+ * @devices: so many are going to be placed on it
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_cp_bus_new(struct mullion_partition *partition,
+		       struct mullion_service *service, unsigned int devices,
+		       struct mullion_cp_bus **ret, struct mullion_error *err);
+
+/**
+ * mullion_cp_bus_free() - leave both, free devices, disks and window
+ */
+void mullion_cp_bus_free(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_serve() - tell the service of bus and devices, windows first
+ *
+ * Return: 0, or negative errno when the service does not read its socket.
+ */
+int mullion_cp_bus_serve(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_withdraw() - the guest is gone: take the bus from a service
+ *	that goes on; frees the bus when the service has answered or died
+ */
+void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_server_lost() - the service's process is dead
+ */
+void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_announce() - tell the guest of the bus and its devices
+ */
+void mullion_cp_bus_announce(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_client() - client information, as clean text
+ * @entry: 0 chipset, 1 bus, 2 + dev_no a device
+ * @type, @driver, @info: 17, 17 and 97 bytes
+ */
+void mullion_cp_bus_client(const struct mullion_cp_bus *bus, unsigned int entry,
+			   char type[static 17], char driver[static 17],
+			   char info[static 97]);
+
+/**
+ * mullion_cp_bus_describe() - schema Bus; new reference
+ */
+json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_payload() - payload of a command to a server
+ * @class_part, @class_bytes: copied
+ * @flags: MULLION_SERVER_ADOPT or 0
+ * @ret_bytes: its length
+ *
+ * Return: the payload, to be freed; NULL when out of memory.
+ */
+void *mullion_cp_payload(const struct mullion_service *service, uint32_t flags,
+			 const void *class_part, size_t class_bytes,
+			 size_t *ret_bytes);
+
+#endif /* MULLION_COMMAND_BUS_H */

@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * command/device.c - a device: one channel on a bus, between service and guest
+ *
+ * The service is told first and formats the channel; the guest is told when
+ * the service has answered.  When the service's process has died the device
+ * goes to the successor with MULLION_SERVER_ADOPT, as soon as a first service
+ * has formatted the channel, and the guest is told nothing: its driver follows
+ * the generation in the channel itself.
+ *
+ * Failure behaviour: a service that refuses a device which a guest uses is
+ * asked again after 1, 2, 4, ... 30 s, and the device stays paused with the
+ * reason; one that refuses a new device ends the guest's start.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../abi/ext.h"
+#include "../abi/guid.h"
+#include "../abi/service.h"
+#include "../channel/fdmsg.h"
+#include "bus.h"
+#include "control.h"
+#include "device.h"
+#include "log.h"
+#include "partition.h"
+#include "process.h"
+#include "service.h"
+#include "state_area.h"
+#include "store.h"
+#include "text.h"
+#include "window.h"
+
+#define DEVICE_RETRY_TICKS_MAX 30
+#define DEVICE_GUEST_SILENT_USEC 60000000
+
+int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device **ret)
+{
+	const struct mullion_window_area *area =
+		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
+	uint64_t bytes = (bus->service->class->channel_bytes + 4095) & ~4095ULL;
+	struct mullion_cp_device **link = &bus->devices;
+	struct mullion_cp_device *device;
+	uint32_t number = 0;
+
+	while (*link) {
+		number = (*link)->number + 1;
+		link = &(*link)->next;
+	}
+	if (number >= MULLION_BUS_DEVICES_MAX ||
+	    bus->channels_next + bytes > area->offset + area->bytes)
+		return -ENOSPC;
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return -ENOMEM;
+	device->bus = bus;
+	device->number = number;
+	device->offset = bus->channels_next;
+	device->bytes = bytes;
+	device->vector = 1 + number % (bus->window->vectors - 1);
+	mullion_guid_random(&device->uuid);
+	bus->channels_next += bytes;
+	*link = device;
+	*ret = device;
+	return 0;
+}
+
+void mullion_cp_device_free(struct mullion_cp_device *device)
+{
+	struct mullion_cp_device **link = &device->bus->devices;
+	struct mullion_core *core = device->bus->core;
+
+	while (*link != device)
+		link = &(*link)->next;
+	*link = device->next;
+	for (unsigned int i = 0; i < device->disk_count; i++)
+		mullion_disk_free(core, device->disks[i]);
+	mullion_disk_free(core, device->leaving);
+	free(device);
+}
+
+/* ---- disks ------------------------------------------------------------- */
+
+static bool device_lun_used(const struct mullion_cp_device *device, uint32_t lun)
+{
+	for (unsigned int i = 0; i < device->disk_count; i++)
+		if (device->disks[i]->lun == lun)
+			return true;
+	return false;
+}
+
+int mullion_cp_device_add_disk(struct mullion_cp_device *device,
+			       struct mullion_disk *disk)
+{
+	uint32_t lun = 0;
+
+	if (device->disk_count == MULLION_DISK_LUNS_MAX)
+		return -ENOSPC;
+	if (disk->spec.lun != MULLION_SPEC_LUN_ANY) {
+		lun = (uint32_t)disk->spec.lun;
+		if (device_lun_used(device, lun))
+			return -EEXIST;
+	} else {
+		while (device_lun_used(device, lun))
+			lun++;
+	}
+	disk->lun = lun;
+	device->disks[device->disk_count++] = disk;
+	return 0;
+}
+
+/* Take a disk out of the list; it is still the caller's to free. */
+static void device_drop_disk(struct mullion_cp_device *device,
+			     const struct mullion_disk *disk)
+{
+	unsigned int i = 0;
+
+	while (i < device->disk_count && device->disks[i] != disk)
+		i++;
+	if (i == device->disk_count)
+		return;
+	device->disk_count--;
+	memmove(&device->disks[i], &device->disks[i + 1],
+		(device->disk_count - i) * sizeof(device->disks[0]));
+}
+
+/* The class part of a disk device; to be freed. */
+static struct mullion_disk_config *device_config(const struct mullion_cp_device *device,
+						 size_t *ret_bytes)
+{
+	size_t bytes = sizeof(struct mullion_disk_config) +
+		       device->disk_count * sizeof(struct mullion_disk_lun);
+	struct mullion_disk_config *config = calloc(1, bytes);
+
+	if (!config)
+		return NULL;
+	config->version = MULLION_DISK_CONFIG_VERSION;
+	config->lun_count = device->disk_count;
+	config->lun_bytes = sizeof(struct mullion_disk_lun);
+	for (unsigned int i = 0; i < device->disk_count; i++)
+		mullion_disk_fill(device->disks[i], &config->luns[i]);
+	*ret_bytes = bytes;
+	return config;
+}
+
+/* ---- the service's end ------------------------------------------------- */
+
+static void device_failed(struct mullion_cp_device *device, const char *why)
+{
+	struct mullion_cp_bus *bus = device->bus;
+
+	device->server = MULLION_END_FAILED;
+	device->retry_ticks = 1U << (device->failures < 5 ? device->failures : 5);
+	if (device->retry_ticks > DEVICE_RETRY_TICKS_MAX)
+		device->retry_ticks = DEVICE_RETRY_TICKS_MAX;
+	device->failures++;
+	snprintf(device->why, sizeof(device->why), "%s", why);
+	mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
+			   "device-failed", "device %s:%u of guest %s is not served: %s",
+			   bus->name, device->number, bus->guest_name, device->why);
+	mullion_service_changed(bus->service);
+	if (bus->partition)
+		mullion_partition_changed(bus->partition);
+}
+
+static void device_failed_status(struct mullion_cp_device *device, uint32_t status)
+{
+	const struct mullion_process *process = device->bus->service->process;
+	char buffer[64], why[400];
+
+	snprintf(why, sizeof(why), "%s%s%s", mullion_cp_status_text(status, buffer),
+		 process && process->last_words[0] ? ": " : "",
+		 process ? process->last_words : "");
+	device_failed(device, why);
+}
+
+static void device_on_served(void *arg, int error, uint32_t status,
+			     const struct controlvm_message *answer)
+{
+	struct mullion_cp_device *device = arg;
+	struct mullion_cp_bus *bus = device->bus;
+
+	(void)answer;
+	bus->pending--;
+	if (error == -ECONNRESET) {
+		device->server = MULLION_END_NONE;
+		return;
+	}
+	if (error) {
+		device_failed_status(device, status);
+		return;
+	}
+	device->server = MULLION_END_PRESENT;
+	device->formatted = true;
+	device->failures = 0;
+	device->why[0] = '\0';
+	for (unsigned int i = 0; i < device->disk_count; i++)
+		mullion_disk_served(device->disks[i]);
+	mullion_service_changed(bus->service);
+	if (bus->partition)
+		mullion_partition_changed(bus->partition);
+}
+
+static int device_send_store(const struct mullion_cp_device *device, uint64_t handle,
+			     unsigned int index, int store, int fence)
+{
+	int sock = device->bus->service->process->sock;
+	int r = 0;
+
+	if (store >= 0)
+		r = mullion_fd_send(sock, MULLION_FD_STORE, handle, index, &store, 1);
+	if (!r && fence >= 0)
+		r = mullion_fd_send(sock, MULLION_FD_STORE_FENCE, handle, index,
+				    &fence, 1);
+	return r;
+}
+
+/* Open all of the device's stores (@only: just that one) and send them. */
+static int device_send_stores(struct mullion_cp_device *device, uint64_t handle,
+			      const struct mullion_disk *only,
+			      struct mullion_error *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; !r && i < device->disk_count; i++) {
+		int store = -1, fence = -1;
+
+		if (only && device->disks[i] != only)
+			continue;
+		r = mullion_disk_open(device->disks[i], &store, &fence, err);
+		if (r < 0)
+			return r;
+		r = device_send_store(device, handle, i, store, fence);
+		if (store >= 0)
+			close(store);
+		if (fence >= 0)
+			close(fence);
+		if (r < 0) {
+			mullion_service_kill(device->bus->service,
+					     "it does not read its socket");
+			return mullion_error_set(err, r, "cannot reach",
+						 device->bus->service->label, NULL,
+						 "%s", strerror(-r));
+		}
+	}
+	return r;
+}
+
+static void device_fill_packet(const struct mullion_cp_device *device, uint32_t bus_no,
+			       union controlvm_packet *packet)
+{
+	memset(packet, 0, sizeof(*packet));
+	packet->create_device.bus_no = bus_no;
+	packet->create_device.dev_no = device->number;
+	packet->create_device.channel_addr =
+		MULLION_WINDOW_ADDR(device->bus->window->id, device->offset);
+	packet->create_device.channel_bytes = device->bytes;
+	packet->create_device.data_type_guid = device->bus->type;
+	packet->create_device.dev_inst_guid = device->uuid;
+	packet->create_device.intr.recv_irq_vector = device->vector;
+	packet->create_device.intr.reserved1 = device->vector;
+}
+
+/* Send a command with the device's configuration as payload. */
+static int device_send_config(struct mullion_cp_device *device,
+			      struct mullion_cp_command *command, uint32_t flags)
+{
+	struct mullion_cp_bus *bus = device->bus;
+	size_t config_bytes = 0;
+	struct mullion_disk_config *config = device_config(device, &config_bytes);
+	void *payload = NULL;
+	int r = -ENOMEM;
+
+	if (config)
+		payload = mullion_cp_payload(bus->service, flags, config, config_bytes,
+					     &command->payload_bytes);
+	if (payload) {
+		command->payload = payload;
+		command->flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER;
+		command->arg = device;
+		r = mullion_cp_control_send(bus->service->control, command);
+	}
+	free(payload);
+	free(config);
+	if (!r)
+		bus->pending++;
+	return r;
+}
+
+void mullion_cp_device_serve(struct mullion_cp_device *device)
+{
+	struct mullion_cp_bus *bus = device->bus;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_CREATE,
+		.answer = device_on_served,
+	};
+	struct mullion_error err = { 0 };
+	int r;
+
+	if (!mullion_cp_control_attached(bus->service->control))
+		return;
+	command.handle = mullion_cp_control_handle(bus->service->control);
+	r = device_send_stores(device, command.handle, NULL, &err);
+	if (r < 0) {
+		char why[400];
+
+		snprintf(why, sizeof(why), "%.140s: %.250s", err.object, err.why);
+		device_failed(device, why);
+		return;
+	}
+	device_fill_packet(device, bus->service_number, &command.packet);
+	device->server = MULLION_END_TOLD;
+	device->retry_ticks = 0;
+	r = device_send_config(device, &command,
+			       device->formatted ? MULLION_SERVER_ADOPT : 0);
+	if (r < 0)
+		device_failed(device, strerror(-r));
+}
+
+void mullion_cp_device_server_lost(struct mullion_cp_device *device)
+{
+	device->server = MULLION_END_NONE;
+	device->reconfiguring = false;
+	device->adding = NULL;		/* the successor gets it with the others */
+	mullion_disk_free(device->bus->core, device->leaving);
+	device->leaving = NULL;
+}
+
+/* ---- disks of a device that is served ---------------------------------- */
+
+static void device_on_reconfigured(void *arg, int error, uint32_t status,
+				   const struct controlvm_message *answer)
+{
+	struct mullion_cp_device *device = arg;
+	struct mullion_cp_bus *bus = device->bus;
+	struct mullion_disk *adding = device->adding;
+	char buffer[64];
+
+	(void)answer;
+	bus->pending--;
+	device->reconfiguring = false;
+	device->adding = NULL;
+	mullion_disk_free(bus->core, device->leaving);
+	device->leaving = NULL;
+	if (error == -ECONNRESET)
+		return;
+	if (!error) {
+		if (adding)
+			mullion_disk_served(adding);
+		mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label,
+				   "disks-changed", "guest %s has %u disks on %s:%u",
+				   bus->guest_name, device->disk_count, bus->name,
+				   device->number);
+		return;
+	}
+	mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
+			   "disks-failed", "cannot change the disks of guest %s: %s",
+			   bus->guest_name, mullion_cp_status_text(status, buffer));
+	if (adding) {
+		device_drop_disk(device, adding);
+		mullion_disk_free(bus->core, adding);
+	}
+}
+
+static int device_reconfigure(struct mullion_cp_device *device,
+			      struct mullion_disk *added, struct mullion_error *err)
+{
+	struct mullion_cp_bus *bus = device->bus;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_RECONFIGURE,
+		.answer = device_on_reconfigured,
+		.packet.reconfigure_device = {
+			.bus_no = bus->service_number,
+			.dev_no = device->number,
+		},
+	};
+	int r;
+
+	command.handle = mullion_cp_control_handle(bus->service->control);
+	if (added) {
+		r = device_send_stores(device, command.handle, added, err);
+		if (r < 0)
+			return r;
+	}
+	r = device_send_config(device, &command, 0);
+	if (r < 0)
+		return mullion_error_set(err, r, "cannot change the disks of",
+					 bus->guest_name, "try again", "%s",
+					 strerror(-r));
+	device->reconfiguring = true;
+	return 0;
+}
+
+static int device_may_reconfigure(const struct mullion_cp_device *device,
+				  struct mullion_error *err)
+{
+	if (device->server == MULLION_END_PRESENT && !device->reconfiguring)
+		return 0;
+	return mullion_error_set(err, -EAGAIN, "cannot change the disks of",
+				 device->bus->guest_name, "try again",
+				 device->reconfiguring ? "a change is under way" :
+				 "its service does not serve at the moment");
+}
+
+int mullion_cp_device_plug(struct mullion_cp_device *device,
+			   struct mullion_disk *disk, struct mullion_error *err)
+{
+	int r = device_may_reconfigure(device, err);
+
+	if (r < 0)
+		return r;
+	r = mullion_cp_device_add_disk(device, disk);
+	if (r < 0)
+		return mullion_error_set(err, r, "cannot use disk", disk->spec.text,
+			"choose another lun",
+			r == -EEXIST ? "its lun is in use" : "the guest has too many disks");
+	r = device_reconfigure(device, disk, err);
+	if (r < 0)
+		device_drop_disk(device, disk);
+	else
+		device->adding = disk;
+	return r;
+}
+
+int mullion_cp_device_unplug(struct mullion_cp_device *device,
+			     struct mullion_disk *disk, struct mullion_error *err)
+{
+	int r = device_may_reconfigure(device, err);
+
+	if (r < 0)
+		return r;
+	device_drop_disk(device, disk);
+	r = device_reconfigure(device, NULL, err);
+	if (r < 0)
+		device->disks[device->disk_count++] = disk;
+	else
+		device->leaving = disk;
+	return r;
+}
+
+/* ---- the guest's end --------------------------------------------------- */
+
+static void device_on_announced(void *arg, int error, uint32_t status,
+				const struct controlvm_message *answer)
+{
+	struct mullion_cp_device *device = arg;
+	struct mullion_cp_bus *bus = device->bus;
+	char buffer[64];
+
+	(void)answer;
+	if (error == -ECONNRESET) {
+		device->guest = MULLION_END_NONE;
+		return;
+	}
+	/* a client that has attached again, as after a suspend, has it already */
+	if (!error || status == CONTROLVM_RESP_ALREADY_DONE || status == EEXIST) {
+		device->guest = MULLION_END_PRESENT;
+		return;
+	}
+	device->guest = MULLION_END_FAILED;
+	mullion_event_emit(bus->core->events, LOG_ERR, bus->partition->label,
+			   "device-refused", "the guest cannot use device %s:%u: %s",
+			   bus->name, device->number,
+			   mullion_cp_status_text(status, buffer));
+}
+
+void mullion_cp_device_announce(struct mullion_cp_device *device)
+{
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_CREATE,
+		.silent_usec = DEVICE_GUEST_SILENT_USEC,
+		.answer = device_on_announced,
+		.arg = device,
+	};
+
+	if (!device->formatted || device->guest != MULLION_END_NONE)
+		return;
+	device_fill_packet(device, device->bus->number, &command.packet);
+	if (!mullion_cp_control_send(device->bus->partition->control, &command))
+		device->guest = MULLION_END_TOLD;
+}
+
+/* ---- for people -------------------------------------------------------- */
+
+static const char *device_fault_text(uint32_t reason)
+{
+	static const char *const texts[] = {
+		"", "the guest wrote a queue index that is out of range",
+		"the guest changed a queue or channel header",
+		"the guest accepted a feature that was not offered",
+		"the guest sent more requests than allowed",
+		"the window is not valid", "the guest's epoch went backwards",
+	};
+
+	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "unknown fault";
+}
+
+static const char *device_state(const struct mullion_cp_device *device,
+				const struct mullion_state_channel *record,
+				const char **why)
+{
+	const struct mullion_service *service = device->bus->service;
+
+	*why = "";
+	if (device->server == MULLION_END_FAILED) {
+		*why = device->why;
+		return device->formatted ? "paused" : "failed";
+	}
+	if (device->server != MULLION_END_PRESENT) {
+		*why = service ? service->why : "";
+		if (!device->formatted)
+			return "starting";
+		if (service && mullion_state_memory_state(service->memory) ==
+			       MULLION_SERVICE_FENCING)
+			return "fencing";
+		return "paused";
+	}
+	if (!record)
+		return "serving";
+	switch (record->status) {
+	case MULLION_CHANNEL_FAULTED:
+		*why = device_fault_text(record->fault_reason);
+		return "faulted";
+	case MULLION_CHANNEL_PAUSED:
+		*why = "paused by the administrator";
+		return "paused";
+	default:
+		return "serving";
+	}
+}
+
+static json_t *device_describe_disks(const struct mullion_cp_device *device)
+{
+	json_t *luns = json_array();
+
+	for (unsigned int i = 0; luns && i < device->disk_count; i++)
+		json_array_append_new(luns, mullion_disk_describe(device->disks[i]));
+	return luns;
+}
+
+json_t *mullion_cp_device_describe(const struct mullion_cp_device *device)
+{
+	const struct mullion_cp_bus *bus = device->bus;
+	const struct mullion_service *service = bus->service;
+	const struct mullion_state_channel *record = service ?
+		mullion_state_memory_channel(service->memory, &device->uuid) : NULL;
+	char uuid[MULLION_GUID_TEXT], type[MULLION_GUID_TEXT], name[128];
+	char devtype[17], driver[17], info[97];
+	const char *why;
+	const char *state = device_state(device, record, &why);
+
+	snprintf(name, sizeof(name), "vbus%u:dev%u", bus->number, device->number);
+	mullion_cp_bus_client(bus, 2 + device->number, devtype, driver, info);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:o, s:b, s:o, s:o}",
+		"guest", bus->guest_name,
+		"name", name,
+		"uuid", mullion_guid_text(&device->uuid, uuid),
+		"type", service ? service->class->name : "",
+		"type_guid", mullion_guid_text(&bus->type, type),
+		"service", service ? service->name : "",
+		"bus_no", (int)bus->number,
+		"dev_no", (int)device->number,
+		"state", state,
+		"why", why,
+		"epoch", (json_int_t)(record ? record->client_epoch : 0),
+		"generation", (json_int_t)(service ? service->generation : 0),
+		"driver", driver[0] ? json_string(driver) : json_null(),
+		"known_to_guest", device->guest == MULLION_END_PRESENT,
+		"luns", device_describe_disks(device),
+		"counters", record ? mullion_state_memory_counters(record) : json_object());
+}
