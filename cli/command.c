@@ -26,13 +26,18 @@ static int command_failure(const struct mullion_command *command)
 int mullion_cli_usage(const struct mullion_cli *cli, const char *format, ...)
 {
 	const struct mullion_command *command = cli->command;
+	char *text = NULL;
 	va_list args;
 
-	fprintf(stderr, "mullion: %s: ", command->name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
-	fprintf(stderr, "; see `mullion %s --help`\n", command->name);
+	if (text)
+		mullion_report_clean(text);
+	fprintf(stderr, "mullion: %s: %s; see `mullion %s --help'\n", command->name,
+		text ? text : "no memory", command->name);
+	free(text);
 	return command->failure ? command->failure : MULLION_EXIT_USAGE;
 }
 
@@ -79,7 +84,7 @@ static void command_help_all(FILE *out)
 		snprintf(left, sizeof(left), "%s %s", c->name, c->operands);
 		fprintf(out, "  %-28s %s\n", left, c->summary);
 	}
-	fputs("\n`mullion COMMAND --help` tells more; so does mullion(1).\n", out);
+	fputs("\n`mullion COMMAND --help' tells more; so does mullion(1).\n", out);
 }
 
 /* The longest name wins; *ret_words is how many arguments the name took. */
@@ -121,7 +126,7 @@ static int command_unknown(int argc, char **argv)
 	if (noun)
 		fputc('\n', stderr);
 	else
-		fprintf(stderr, "mullion: no command `%s'; see `mullion --help`\n", argv[0]);
+		fprintf(stderr, "mullion: no command `%s'; see `mullion --help'\n", argv[0]);
 	return MULLION_EXIT_USAGE;
 }
 
@@ -241,7 +246,7 @@ static int command_service_option(int argc, char **argv)
 		return mullion_complete_script(argv[1]);
 	if (argc == 2 && !strcmp(argv[0], "--complete"))
 		return mullion_complete_names(argv[1]);
-	fprintf(stderr, "mullion: unknown option `%s'; see `mullion --help`\n", argv[0]);
+	fprintf(stderr, "mullion: unknown option `%s'; see `mullion --help'\n", argv[0]);
 	return MULLION_EXIT_USAGE;
 }
 

@@ -254,6 +254,7 @@ int mullion_terminal_run(struct mullion_terminal *terminal)
 		loop->log.from = terminal->log->fd;
 		loop->log.socket_from = true;
 		loop->log.to = STDERR_FILENO;
+		shutdown(terminal->log->fd, SHUT_WR);	/* nothing is typed there */
 		terminal_flow_prime(&loop->log, terminal->log);
 	}
 	if (terminal->raw && isatty(STDIN_FILENO)) {
