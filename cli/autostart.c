@@ -166,7 +166,8 @@ int mullion_autostart(const struct mullion_paths *paths)
 		autostart_exec(program, log);
 	if (child < 0) {
 		ret = -errno;
-		mullion_report_error("cannot start the daemon", program, NULL, "%s", strerror(-ret));
+		mullion_report_error("cannot start the daemon", program, NULL, "%s",
+				     strerror(-ret));
 		goto out;
 	}
 	ret = autostart_await(paths, child, &ended);

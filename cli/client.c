@@ -75,10 +75,11 @@ char *mullion_client_path(const char *format, const char *name)
 {
 	char *escaped = mullion_request_escape(name);
 	const char *slot = strstr(format, "%s");
+	int before = slot ? slot - format : (int)strlen(format);
 	char *path;
 
-	if (!escaped || asprintf(&path, "%.*s%s%s", slot ? (int)(slot - format) : (int)strlen(format),
-				 format, slot ? escaped : "", slot ? slot + 2 : "") < 0) {
+	if (!escaped || asprintf(&path, "%.*s%s%s", before, format, slot ? escaped : "",
+				 slot ? slot + 2 : "") < 0) {
 		mullion_report_error("cannot ask for", name, NULL, "no memory");
 		exit(1);
 	}
@@ -121,8 +122,8 @@ static int client_reach(unsigned int flags)
 		return mullion_autostart(paths);
 	}
 	mullion_report_error("cannot reach the daemon at", paths->socket,
-			     fd == -EACCES ? "ask an administrator of this machine for access" : NULL,
-			     "%s", strerror(-fd));
+			     fd == -EACCES ? "ask an administrator for access" : NULL, "%s",
+			     strerror(-fd));
 	return fd;
 }
 
@@ -412,6 +413,6 @@ out:
 
 int mullion_client_get(const char *format, const char *name, json_t **ret_answer)
 {
-	return mullion_client_call("GET", mullion_client_path(format, name ? name : ""), NULL, 0, -1,
-				   ret_answer);
+	return mullion_client_call("GET", mullion_client_path(format, name ? name : ""), NULL, 0,
+				   -1, ret_answer);
 }

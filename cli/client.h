@@ -16,8 +16,8 @@
 #include "response.h"
 
 /* For mullion_client_open() and what builds on it. */
-#define MULLION_CLIENT_NO_START	1	/* do not start a daemon; -ECONNREFUSED unreported */
-#define MULLION_CLIENT_MAY_MISS	2	/* "no such object" is not reported: -ENOENT */
+#define MULLION_CLIENT_NO_START	1	/* start no daemon: -ECONNREFUSED, unreported */
+#define MULLION_CLIENT_MAY_MISS	2	/* no such object: -ENOENT, unreported */
 
 /**
  * struct mullion_connection - one request and its answer

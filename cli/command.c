@@ -51,12 +51,12 @@ const char *mullion_cli_option(const struct mullion_cli *cli, int id)
 
 static void command_help_option(const struct mullion_option *option)
 {
-	char left[64];
+	char letter[5] = "    ", left[64];
 
-	snprintf(left, sizeof(left), "%c%c%c --%s%s%s", option->id < MULLION_OPTION_LONG - 1 ? '-' : ' ',
-		 option->id < MULLION_OPTION_LONG - 1 ? option->id : ' ',
-		 option->id < MULLION_OPTION_LONG - 1 ? ',' : ' ', option->name,
-		 option->arg ? " " : "", option->arg ? option->arg : "");
+	if (option->id < COMMAND_JSON)
+		snprintf(letter, sizeof(letter), "-%c, ", option->id);
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name, option->arg ? " " : "",
+		 option->arg ? option->arg : "");
 	printf("  %-28s %s%s\n", left, option->help, option->repeat ? " (repeatable)" : "");
 }
 

@@ -5,6 +5,7 @@
  * The scripts hold the words that never change; for names of guests and
  * services they call `mullion --complete KIND`, which does not start a daemon.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,15 @@ static const char *complete_kind(enum mullion_complete complete)
 	return NULL;
 }
 
+/* The shell will split and expand it: letters, digits and a few more, or it is no name. */
+static bool complete_is_name(const char *name)
+{
+	for (; *name; name++)
+		if (!isascii(*name) || (!isalnum(*name) && !strchr("_.-:/", *name)))
+			return false;
+	return true;
+}
+
 static void complete_names(const char *member)
 {
 	char path[64];
@@ -42,9 +52,7 @@ static void complete_names(const char *member)
 	json_array_foreach(json_object_get(answer, member), i, object) {
 		const char *name = json_string_value(json_object_get(object, "name"));
 
-		/* Names of ours have no blanks or quotes; anything else is no name. */
-		if (name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					       "0123456789_.-:/")])
+		if (name && complete_is_name(name))
 			puts(name);
 	}
 	json_decref(answer);

@@ -20,7 +20,8 @@
 void mullion_response_init(struct mullion_response *response,
 		       int (*body)(void *arg, const char *data, size_t len), void *arg)
 {
-	*response = (struct mullion_response){ .state = MULLION_RESPONSE_HEAD, .body = body, .arg = arg };
+	*response = (struct mullion_response){ .body = body, .arg = arg };
+	response->state = MULLION_RESPONSE_HEAD;
 }
 
 static int response_fail(struct mullion_response *response, int error)
@@ -138,7 +139,8 @@ static int response_line(struct mullion_response *response, const char *line)
 		ret = response_number(line, strcspn(line, "; \t"), 16, &response->left);
 		if (ret)
 			return ret;
-		response->state = response->left ? MULLION_RESPONSE_CHUNK_DATA : MULLION_RESPONSE_TRAILER;
+		response->state = response->left ? MULLION_RESPONSE_CHUNK_DATA
+						 : MULLION_RESPONSE_TRAILER;
 		return 0;
 	case MULLION_RESPONSE_CHUNK_END:
 		if (*line)
@@ -173,7 +175,14 @@ static int response_take_byte(struct mullion_response *response, char c)
 	return response_line(response, response->line);
 }
 
-int mullion_response_feed(struct mullion_response *response, const char *data, size_t len, size_t *ret_used)
+static bool response_ended(const struct mullion_response *response)
+{
+	return response->state == MULLION_RESPONSE_DONE ||
+	       response->state == MULLION_RESPONSE_UPGRADED;
+}
+
+int mullion_response_feed(struct mullion_response *response, const char *data, size_t len,
+			  size_t *ret_used)
 {
 	size_t at = 0;
 	int ret;
@@ -212,14 +221,14 @@ int mullion_response_feed(struct mullion_response *response, const char *data, s
 		}
 	}
 	*ret_used = at;
-	return response->state == MULLION_RESPONSE_DONE || response->state == MULLION_RESPONSE_UPGRADED;
+	return response_ended(response);
 }
 
 int mullion_response_finish(struct mullion_response *response)
 {
 	if (response->state == MULLION_RESPONSE_UNTIL_CLOSE)
 		response->state = MULLION_RESPONSE_DONE;
-	if (response->state == MULLION_RESPONSE_DONE || response->state == MULLION_RESPONSE_UPGRADED)
+	if (response_ended(response))
 		return 0;
 	return response_fail(response, -ECONNRESET);
 }
@@ -230,7 +239,8 @@ char *mullion_request_head(const char *method, const char *path, const char *upg
 	char *head, *body = NULL;
 	int ret;
 
-	if (type && asprintf(&body, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, length) < 0)
+	if (type && asprintf(&body, "Content-Type: %s\r\nContent-Length: %zu\r\n", type,
+			     length) < 0)
 		return NULL;
 	if (upgrade)
 		ret = asprintf(&head,

@@ -70,7 +70,8 @@ void mullion_response_init(struct mullion_response *response,
  * -EPROTO if the peer does not speak HTTP/1.1, -E2BIG if its head is too long,
  * or what @response->body returned.  After a failure every call returns it again.
  */
-int mullion_response_feed(struct mullion_response *response, const char *data, size_t len, size_t *ret_used);
+int mullion_response_feed(struct mullion_response *response, const char *data, size_t len,
+			  size_t *ret_used);
 
 /**
  * mullion_response_finish() - the peer closed the connection

@@ -96,8 +96,10 @@ static void show_scalars(json_t *object, int indent)
 
 		if (show_is_section(value))
 			continue;
-		text = json_is_array(value) ? show_join(value)
-					    : mullion_table_text(value, show_format(key, value), false);
+		if (json_is_array(value))
+			text = show_join(value);
+		else
+			text = mullion_table_text(value, show_format(key, value), false);
 		/* null, "", {} and [] tell a person nothing. */
 		if (text && *text) {
 			mullion_report_clean(text);
