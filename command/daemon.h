@@ -13,13 +13,15 @@
 
 #include "paths.h"
 
-struct mullion_guest;
+struct mullion_cp_guest;
+struct mullion_core;
 struct mullion_http;
 
 /**
  * struct mullion_daemon - the one of this process
  * @event: the loop
  * @paths: folders
+ * @core: windows, services, events
  * @guests: list head of all guests
  * @http: the API's server
  * @group: gid that may use the API as well, or -1
@@ -29,7 +31,8 @@ struct mullion_http;
 struct mullion_daemon {
 	sd_event *event;
 	struct mullion_paths paths;
-	struct mullion_guest *guests;
+	struct mullion_core *core;
+	struct mullion_cp_guest *guests;
 	struct mullion_http *http;
 	int64_t group;
 	uint64_t idle_usec;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/boot.h - what a VM guest boots: kernel, initrd, command line
+ */
+#ifndef MULLION_COMMAND_BOOT_H
+#define MULLION_COMMAND_BOOT_H
+
+#include <limits.h>
+
+#include "definition.h"
+#include "error.h"
+#include "paths.h"
+
+#define MULLION_APPEND_BYTES 2048	/* of a kernel command line on x86 */
+
+/**
+ * struct mullion_boot - what to start QEMU with
+ * @kernel: absolute path
+ * @initrd: absolute path, /proc/self/fd/N of @initrd_fd, or empty
+ * @initrd_fd: memfd of an initrd made for this start, owned; -1: none
+ * @append: kernel command line
+ */
+struct mullion_boot {
+	char kernel[PATH_MAX];
+	char initrd[PATH_MAX];
+	int initrd_fd;
+	char append[MULLION_APPEND_BYTES];
+};
+
+/**
+ * mullion_boot_prepare() - decide what a guest boots, and see that it is there
+ * @boot: filled in; end it with mullion_boot_done()
+ *
+ * In this order: the definition's own kernel; with a root disk, vmlinuz and
+ * initrd.img beside the image, else those of the demo image; else the built-in
+ * guest.  Return: 0 or negative errno with @err filled in.
+ */
+int mullion_boot_prepare(struct mullion_boot *boot, const struct mullion_definition *def,
+			 const struct mullion_paths *paths, struct mullion_error *err);
+void mullion_boot_done(struct mullion_boot *boot);
+
+#endif /* MULLION_COMMAND_BOOT_H */

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * command/guest_console.c - the three serial lines of a VM guest
+ *
+ * ttyS0 is the console, kept in a ring and a log file.  ttyS1 is standard
+ * input and output of the guest's command, without loss.  ttyS2 carries status
+ * lines to us: "ready", "exit N", "error TEXT".  All of it is hostile input.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest_private.h"
+
+#define CONSOLE_KEEP	(256U << 10)
+#define COMMAND_KEEP	(1U << 20)
+#define PANIC_MARK	"Kernel panic - not syncing: "
+
+int mullion_cp_guest_log(const struct mullion_cp_guest *g, char out[static PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s/logs/%s.log", g->daemon->paths.state,
+			g->definition->name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int guest_console_log(struct mullion_cp_guest *g)
+{
+	char path[PATH_MAX];
+	char *slash;
+	int r;
+
+	r = mullion_cp_guest_log(g, path);
+	if (r)
+		return r;
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	*slash = '/';
+	return mullion_log_open(path);
+}
+
+static void guest_console_line(struct mullion_cp_guest *g)
+{
+	const char *panic;
+
+	g->line[g->line_bytes] = '\0';
+	if (g->line_bytes)
+		strcpy(g->facts.last_line, g->line);
+	panic = strstr(g->line, PANIC_MARK);
+	if (panic && !g->facts.panic[0]) {
+		snprintf(g->facts.panic, sizeof(g->facts.panic), "%s",
+			 panic + strlen(PANIC_MARK));
+		guest_event(g, LOG_ERR, "guest-panic", "its kernel panicked: %s", g->facts.panic);
+	}
+	g->line_bytes = 0;
+}
+
+static void guest_console_output(void *arg, const char *data, size_t bytes)
+{
+	struct mullion_cp_guest *g = arg;
+	struct mullion_guest_follower *f, *next;
+	size_t i;
+
+	for (i = 0; i < bytes; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (c == '\n')
+			guest_console_line(g);
+		else if (c >= ' ' && c < 0x7f && g->line_bytes < sizeof(g->line) - 1)
+			g->line[g->line_bytes++] = (char)c;
+	}
+	for (f = g->followers; f; f = next) {
+		next = f->next;
+		f->fn(f->arg);
+	}
+}
+
+static void guest_console_owner_gone(void *arg)
+{
+	struct mullion_cp_guest *g = arg;
+
+	mullion_cp_guest_kill(g, "the client that had started it hung up", NULL);
+}
+
+static void guest_status_line(void *arg, const char *line)
+{
+	struct mullion_cp_guest *g = arg;
+	unsigned long status;
+	char *end;
+
+	if (!strcmp(line, "ready")) {
+		guest_set_online(g);
+	} else if (!strncmp(line, "exit ", 5)) {
+		status = strtoul(line + 5, &end, 10);
+		if (end != line + 5 && !*end && status <= 255)
+			g->facts.reported = (int)status;
+	} else if (!strncmp(line, "error ", 6)) {
+		snprintf(g->facts.report_error, sizeof(g->facts.report_error), "%s", line + 6);
+	}
+}
+
+/* Takes all of @serials over, also on failure. */
+int guest_console_open(struct mullion_cp_guest *g, const int serials[MULLION_QEMU_SERIALS])
+{
+	struct mullion_console_options console = {
+		.keep = CONSOLE_KEEP,
+		.output = guest_console_output,
+		.gone = guest_console_owner_gone,
+		.arg = g,
+	};
+	struct mullion_console_options command = {
+		.keep = COMMAND_KEEP,
+		.lossless = true,
+		.log_fd = -1,
+		.gone = guest_console_owner_gone,
+		.arg = g,
+	};
+	int r;
+
+	console.log_fd = guest_console_log(g);
+	if (console.log_fd < 0)
+		mullion_log(LOG_WARNING, g->object, "it has no log: %s", strerror(-console.log_fd));
+	g->line_bytes = 0;
+	r = mullion_console_new(g->daemon->event, serials[0], &console, &g->console);
+	if (r < 0) {
+		close(serials[1]);
+		close(serials[2]);
+		return r;
+	}
+	r = mullion_console_new(g->daemon->event, serials[1], &command, &g->command);
+	if (r < 0) {
+		close(serials[2]);
+		return r;
+	}
+	return mullion_lines_new(g->daemon->event, serials[2], guest_status_line, g, &g->status);
+}
+
+void guest_console_end(struct mullion_cp_guest *g)
+{
+	mullion_lines_drain(g->status);
+	g->status = mullion_lines_free(g->status);
+	if (g->console)
+		mullion_console_end(g->console);
+	if (g->line_bytes)
+		guest_console_line(g);
+	if (g->command)
+		mullion_console_end(g->command);
+}
+
+int mullion_cp_guest_stream_refused(struct mullion_cp_guest *g, bool command,
+				    struct mullion_error *err)
+{
+	const char *what = command ? "cannot attach to the command of guest" :
+			   "cannot attach to the console of guest";
+
+	if (g->definition->process)
+		return mullion_error_set(err, -EBUSY, what, g->definition->name, NULL,
+					 "it is a process, not a VM");
+	if (command && !g->definition->command[0])
+		return mullion_error_set(err, -EBUSY, what, g->definition->name,
+					 "attach to its console", "it runs no command");
+	if (!(command ? g->command : g->console))
+		return mullion_error_set(err, -EBUSY, what, g->definition->name,
+					 "start it with `mullion start`", "it does not run");
+	if (mullion_console_busy(command ? g->command : g->console))
+		return mullion_error_set(err, -EBUSY, what, g->definition->name, NULL,
+					 "another client is attached");
+	return 0;
+}
+
+void mullion_cp_guest_stream(struct mullion_cp_guest *g, struct mullion_stream *stream,
+			     bool command, bool history, bool owner)
+{
+	if (mullion_cp_guest_stream_refused(g, command, NULL)) {
+		stream->close(stream);
+		return;
+	}
+	mullion_console_attach(command ? g->command : g->console, stream, history, owner);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/qemu.h - a QEMU process
+ */
+#ifndef MULLION_COMMAND_QEMU_H
+#define MULLION_COMMAND_QEMU_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "boot.h"
+#include "definition.h"
+#include "error.h"
+
+#define MULLION_QEMU_WINDOWS_MAX	16
+#define MULLION_QEMU_SERIALS		3
+
+struct mullion_qemu;
+
+/**
+ * struct mullion_qemu_window - one window at the start
+ * @fd: QEMU's end of the greeted connection; owned by the caller
+ * @vectors: doorbells
+ * @size: bytes
+ */
+struct mullion_qemu_window {
+	int fd;
+	uint32_t vectors;
+	uint64_t size;
+};
+
+/**
+ * struct mullion_qemu_options - what to start
+ * @definition, @boot: of the guest
+ * @uuid: text
+ * @kvm: use KVM instead of TCG
+ * @windows, @window_count: in the order in which the guest finds them
+ */
+struct mullion_qemu_options {
+	const struct mullion_definition *definition;
+	const struct mullion_boot *boot;
+	const char *uuid;
+	bool kvm;
+	struct mullion_qemu_window windows[MULLION_QEMU_WINDOWS_MAX];
+	unsigned int window_count;
+};
+
+/**
+ * struct mullion_qemu_handler - what happens to it
+ * @started: the monitor answers
+ * @event: an event of the monitor's; @data may be NULL
+ * @line: a line on standard error
+ * @exited: it is gone, and reaped; @code as waitid() has it (CLD_EXITED, ...)
+ *
+ * Only @exited may free it.
+ */
+struct mullion_qemu_handler {
+	void (*started)(void *arg, const char *version);
+	void (*event)(void *arg, const char *name, json_t *data);
+	void (*line)(void *arg, const char *line);
+	void (*exited)(void *arg, int code, int status);
+};
+
+/**
+ * mullion_qemu_find() - the QEMU that would be started
+ *
+ * $MULLION_QEMU, else qemu-system-x86_64 in the usual folders.  Return: 0 or -ENOENT.
+ */
+int mullion_qemu_find(char out[static PATH_MAX]);
+
+/**
+ * mullion_qemu_kvm_usable() - can KVM run a guest here?
+ * @why: filled in with the reason when it cannot
+ *
+ * A /dev/kvm that opens is not enough: without vmx or svm in the processor's
+ * flags it fails later, inside QEMU.
+ */
+bool mullion_qemu_kvm_usable(char why[static 128]);
+
+/**
+ * mullion_qemu_start() - start one
+ * @ret_serials: our ends of its serial lines, non-blocking, owned by the caller
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_qemu_start(sd_event *event, const struct mullion_qemu_options *options,
+		       const struct mullion_qemu_handler *handler, void *arg,
+		       struct mullion_qemu **ret, int ret_serials[static MULLION_QEMU_SERIALS],
+		       struct mullion_error *err);
+
+/**
+ * mullion_qemu_powerdown() - press the guest's power button
+ */
+int mullion_qemu_powerdown(struct mullion_qemu *qemu);
+
+/**
+ * mullion_qemu_kill() - end it at once; exited() follows
+ */
+void mullion_qemu_kill(struct mullion_qemu *qemu);
+
+/**
+ * typedef mullion_qemu_plugged - a window was plugged, or not
+ * @error: 0 or negative errno; @text says why in QEMU's words
+ */
+typedef void mullion_qemu_plugged(void *arg, unsigned int index, int error, const char *text);
+
+/**
+ * mullion_qemu_plug() - plug a further window into the running guest
+ * @index: of the window, names the device
+ * @window: its connection already holds the whole greeting; the descriptor stays
+ *	the caller's
+ * @done: called once unless the process is freed before
+ *
+ * Return: 0 or negative errno, then @done is not called.
+ */
+int mullion_qemu_plug(struct mullion_qemu *qemu, unsigned int index,
+		      const struct mullion_qemu_window *window, mullion_qemu_plugged *done,
+		      void *arg);
+
+pid_t mullion_qemu_pid(const struct mullion_qemu *qemu);
+
+/**
+ * mullion_qemu_free() - forget it; one that still runs is killed and waited for
+ * @qemu: NULL is fine; returns NULL
+ */
+struct mullion_qemu *mullion_qemu_free(struct mullion_qemu *qemu);
+
+#endif /* MULLION_COMMAND_QEMU_H */

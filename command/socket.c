@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* command/socket.c - the API's socket and the lock that there is one daemon */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+#define SOCKET_WHAT	"cannot start"
+#define SOCKET_TRIES	16
+
+/* Return: a locked descriptor of what is at @path now, -EALREADY, or negative errno. */
+static int socket_lock(const char *path)
+{
+	struct stat ours, there;
+	int fd, i;
+
+	for (i = 0; i < SOCKET_TRIES; i++) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			int r = errno == EWOULDBLOCK ? -EALREADY : -errno;
+
+			close(fd);
+			return r;
+		}
+		/* The one before us may have removed the file that we have just locked. */
+		if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 &&
+		    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
+			return fd;
+		close(fd);
+	}
+	return -EAGAIN;
+}
+
+static int socket_listen(const struct mullion_paths *paths, int64_t group)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t old;
+	int fd, r;
+
+	if (strlen(paths->socket) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, paths->socket);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* We hold the lock, so nobody listens on what may be there. */
+	unlink(paths->socket);
+	old = umask(0177);
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	umask(old);
+	if (!r && group >= 0 &&
+	    (chown(paths->socket, (uid_t)-1, (gid_t)group) < 0 || chmod(paths->socket, 0660) < 0 ||
+	     chown(paths->runtime, (uid_t)-1, (gid_t)group) < 0 || chmod(paths->runtime, 0710) < 0))
+		r = -errno;
+	if (!r && listen(fd, SOMAXCONN) < 0)
+		r = -errno;
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int socket_inherited(void)
+{
+	int n = sd_listen_fds(1);
+	int fd = SD_LISTEN_FDS_START;
+
+	if (n <= 0)
+		return n;
+	if (n > 1 || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0)
+		return -EINVAL;
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ? -errno : fd;
+}
+
+int mullion_socket_open(struct mullion_socket *sock, const struct mullion_paths *paths,
+			int64_t group, struct mullion_error *err)
+{
+	int r;
+
+	sock->listen_fd = -1;
+	snprintf(sock->lock, sizeof(sock->lock), "%s/mulliond.lock", paths->runtime);
+	r = socket_lock(sock->lock);
+	if (r == -EALREADY)
+		return mullion_error_set(err, r, SOCKET_WHAT, paths->runtime, NULL,
+					 "a mulliond runs there already");
+	if (r < 0)
+		return mullion_error_set(err, r, SOCKET_WHAT, sock->lock, NULL, "%s", strerror(-r));
+	sock->lock_fd = r;
+	r = socket_inherited();
+	sock->inherited = r > 0;
+	if (r == 0)
+		r = socket_listen(paths, group);
+	if (r < 0) {
+		int code = r;
+
+		mullion_error_set(err, code, SOCKET_WHAT, paths->socket, NULL, "%s",
+				  code == -EINVAL ? "the service manager passed something else than one listening Unix socket" :
+				  strerror(-code));
+		mullion_socket_close(sock, paths);
+		return code;
+	}
+	sock->listen_fd = r;
+	return 0;
+}
+
+void mullion_socket_close(struct mullion_socket *sock, const struct mullion_paths *paths)
+{
+	if (sock->listen_fd >= 0)
+		close(sock->listen_fd);
+	if (!sock->inherited)
+		unlink(paths->socket);
+	unlink(sock->lock);
+	rmdir(paths->runtime);
+	close(sock->lock_fd);
+}
