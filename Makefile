@@ -65,6 +65,18 @@ build/images/builtin/initrd.img: build/modules/$(KERNEL)/stamp $(IMAGE_SOURCES)
 build/images/debian/initrd.img: build/modules/$(KERNEL)/stamp $(IMAGE_SOURCES)
 	@image/debian $(KERNEL) $(@D)
 
+# The guests of the tests: the small one with tools, for both kernels.
+KERNEL_6.1 = $(KERNEL)
+KERNEL_6.12 := $(shell build-aux/kernel-release 6.12 2>/dev/null)
+define test_image
+build/images/test-$(1)/initrd.img: build/modules/$(KERNEL_$(1))/stamp $(IMAGE_SOURCES)
+	@image/builtin --test $(KERNEL_$(1)) $$(@D)
+.PHONY: image-test-$(1)
+image-test-$(1): | build/
+	@$$(MAKE) build/images/test-$(1)/initrd.img
+endef
+$(foreach series,6.1 6.12,$(eval $(call test_image,$(series))))
+
 .PHONY: images image-builtin image-debian
 images: image-builtin image-debian
 image-builtin: | build/

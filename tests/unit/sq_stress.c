@@ -18,8 +18,8 @@
 #include "sq_traffic.h"
 
 #define WAIT_MS		5000
-#define SLEEPING	300000
-#define POLLING		3000000
+#define SLEEPING	100000
+#define POLLING		1000000
 
 static void stress_ring(struct traffic *end)
 {

@@ -12,7 +12,7 @@
 
 #include "sq_traffic.h"
 
-#define MESSAGES	200000
+#define MESSAGES	100000
 #define WAIT_SECONDS	20
 
 static int rung[2];

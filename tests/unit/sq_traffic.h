@@ -4,12 +4,14 @@
  *
  * A producer and a consumer loop for the tests that let two threads or two
  * processes use one queue.  Bursts have random sizes and are sometimes held
- * back for a while, so that both ends meet a full and an empty ring often.  Every word of a
- * slot is checked.  How a side waits is a function of the test.
+ * back for a while, so that both ends meet a full and an empty ring often.
+ * Every word of a slot is checked.  How a side waits is a function of the test;
+ * one that polls gives its CPU away now and then, for machines that have one.
  */
 #ifndef MULLION_TESTS_SQ_TRAFFIC_H
 #define MULLION_TESTS_SQ_TRAFFIC_H
 
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -33,6 +35,7 @@
  * @random: state of the random numbers, not 0
  * @rings: doorbells rung
  * @waits: times slept
+ * @polls: times that a polling end found nothing
  */
 struct traffic {
 	struct mullion_sq queue;
@@ -45,6 +48,7 @@ struct traffic {
 	uint64_t random;
 	uint64_t rings;
 	uint64_t waits;
+	uint64_t polls;
 };
 
 static inline uint64_t traffic_random(struct traffic *end)
@@ -70,6 +74,12 @@ static inline int traffic_attach(struct traffic *end, void *channel)
 {
 	return mullion_sq_attach(&end->queue, channel, TRAFFIC_CHANNEL_BYTES,
 				 TRAFFIC_HEADER, TRAFFIC_SLOT_BYTES, 1);
+}
+
+static inline void traffic_poll(struct traffic *end)
+{
+	if (++end->polls % 64 == 0)
+		sched_yield();
 }
 
 static inline int traffic_idle(struct traffic *end, int armed)
@@ -114,6 +124,8 @@ static inline int traffic_produce(struct traffic *end)
 			error = traffic_idle(end, mullion_sq_producer_arm(q));
 			if (error)
 				return error;
+		} else if (error) {
+			traffic_poll(end);
 		}
 	}
 	return 0;
@@ -153,6 +165,8 @@ static inline int traffic_consume(struct traffic *end)
 			error = traffic_idle(end, mullion_sq_consumer_arm(q));
 			if (error)
 				return error;
+		} else if (error) {
+			traffic_poll(end);
 		}
 	}
 	return 0;
