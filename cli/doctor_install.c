@@ -17,14 +17,21 @@
 #include "doctor.h"
 #include "report.h"
 
-#define INSTALL_QEMU "qemu-system-x86_64"
 #define INSTALL_QEMU_MAJOR 7
 #define INSTALL_QEMU_MINOR 2
 
+char *mullion_doctor_qemu_program(void)
+{
+	static char usual[] = "qemu-system-x86_64";
+	char *own = getenv("MULLION_QEMU");
+
+	return own ? own : usual;
+}
+
 void mullion_doctor_qemu(struct mullion_doctor *doctor)
 {
-	char *version_argv[] = { INSTALL_QEMU, "--version", NULL };
-	char *devices_argv[] = { INSTALL_QEMU, "-device", "help", NULL };
+	char *version_argv[] = { mullion_doctor_qemu_program(), "--version", NULL };
+	char *devices_argv[] = { mullion_doctor_qemu_program(), "-device", "help", NULL };
 	int major = 0, minor = 0, ret;
 	const char *number;
 	char *text;
@@ -32,7 +39,7 @@ void mullion_doctor_qemu(struct mullion_doctor *doctor)
 	ret = mullion_doctor_output(version_argv, NULL, &text);
 	if (ret) {
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",
-				   "install the package qemu-system-x86", INSTALL_QEMU ": %s",
+				   "install the package qemu-system-x86", "%s: %s", version_argv[0],
 				   ret == -ENOENT ? "not found" : "does not run");
 		if (ret > 0)
 			free(text);

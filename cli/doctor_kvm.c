@@ -2,8 +2,9 @@
 /*
  * cli/doctor_kvm.c - can KVM run a guest here?
  *
- * A /dev/kvm that opens proves little: under some hypervisors it is there and
- * cannot enter a guest, or offers a CPU that QEMU cannot set up.  So a virtual
+ * Without the CPU's flag the daemon does not try.  A /dev/kvm that opens proves
+ * little besides: under some hypervisors it is there and cannot enter a guest,
+ * or offers a CPU that QEMU cannot set up.  So a virtual
  * CPU is made to run one HLT instruction, in a child process with a deadline,
  * and then QEMU to make a whole machine that does not start.
  */
@@ -129,12 +130,7 @@ static int kvm_try(int kvm)
 	return WEXITSTATUS(status);
 }
 
-static const char *kvm_advice(void)
-{
-	if (kvm_cpu_can())
-		return "`dmesg | grep kvm' may tell why";
-	return "use a machine with virtualisation in the CPU, or turn on nested virtualisation in the hypervisor below";
-}
+static const char kvm_advice[] = "`dmesg | grep kvm' may tell why; until then use --accel tcg";
 
 /* The last line that says something; "quit" is echoed in between. */
 static const char *kvm_last_line(char *text)
@@ -150,15 +146,15 @@ static const char *kvm_last_line(char *text)
 static void kvm_say_qemu(struct mullion_doctor *doctor)
 {
 	char *argv[] = {
-		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults",
+		mullion_doctor_qemu_program(), "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults",
 		"-display", "none", "-S", "-monitor", "stdio", NULL,
 	};
 	char *text;
 	int ret = mullion_doctor_output(argv, "quit\n", &text);
 
 	if (ret > 0)
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
-				   "a virtual CPU runs, but QEMU cannot make a machine with it (%s); " KVM_OTHERWISE,
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice,
+				   "a virtual CPU runs, but QEMU cannot make a machine with it (%s)",
 				   kvm_last_line(text));
 	else
 		mullion_doctor_say(doctor, MULLION_FINDING_OK, "kvm", NULL,
@@ -170,14 +166,14 @@ static void kvm_say_qemu(struct mullion_doctor *doctor)
 
 static void kvm_say_missing(struct mullion_doctor *doctor, int error)
 {
-	if (error == -EACCES || error == -EPERM)
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
-				   "add yourself to the group kvm (`adduser $USER kvm') and log in again",
-				   "/dev/kvm is there, but you may not open it; " KVM_OTHERWISE);
-	else if (!kvm_cpu_can())
+	if (!kvm_cpu_can())
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "turn virtualisation on in the firmware, or nested virtualisation in the hypervisor below",
 				   "the CPU does not offer " KVM_FLAGS "; " KVM_OTHERWISE);
+	else if (error == -EACCES || error == -EPERM)
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
+				   "add yourself to the group kvm (`adduser $USER kvm') and log in again",
+				   "/dev/kvm is there, but you may not open it; " KVM_OTHERWISE);
 	else if (error == -ENOENT)
 		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm",
 				   "`modprobe kvm_intel' or `modprobe kvm_amd'",
@@ -200,8 +196,10 @@ void mullion_doctor_kvm(struct mullion_doctor *doctor)
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int ret;
 
-	if (kvm < 0) {
+	if (kvm < 0 || !kvm_cpu_can()) {
 		kvm_say_missing(doctor, -errno);
+		if (kvm >= 0)
+			close(kvm);
 		return;
 	}
 	ret = ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API_VERSION ? kvm_try(kvm) : -ENOTTY;
@@ -209,12 +207,11 @@ void mullion_doctor_kvm(struct mullion_doctor *doctor)
 	if (ret == KVM_RUNS)
 		kvm_say_qemu(doctor);
 	else if (ret > 0 && ret <= KVM_NO_ENTRY)
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
-				   "/dev/kvm opens, but cannot %s%s; " KVM_OTHERWISE, steps[ret],
-				   kvm_cpu_can() ? "" : " (the CPU does not offer " KVM_FLAGS ")");
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice,
+				   "/dev/kvm opens, but cannot %s", steps[ret]);
 	else
-		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice(),
-				   "/dev/kvm opens, but %s; " KVM_OTHERWISE, ret == -ETIMEDOUT
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "kvm", kvm_advice,
+				   "/dev/kvm opens, but %s", ret == -ETIMEDOUT
 				   ? "a virtual CPU hangs at its first instruction"
 				   : "does not behave like KVM");
 }
