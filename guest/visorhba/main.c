@@ -277,9 +277,11 @@ static void visorhba_remove(struct visor_device *dev)
 	wake_up_all(&hba->wait);
 
 	/*
-	 * With a server the disks' caches are flushed as the host goes.  Without
-	 * one nothing must wait for it: it would wait for this function.
+	 * With a server the disks' caches are flushed as the host goes.  One that
+	 * is being replaced is waited for, but not for ever.
 	 */
+	if (!visorbus_device_gone(dev))
+		visorhba_wait_server(hba);
 	mutex_lock(&hba->control);
 	if (visorbus_device_gone(dev) || hba->state != VISORHBA_RUNNING)
 		visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
@@ -303,7 +305,23 @@ static void visorhba_remove(struct visor_device *dev)
 	visorhba_free(hba);
 }
 
-/* The bus: the server is away, or an administrator wants silence. */
+/* Has the server stopped this channel for good? */
+static bool visorhba_server_faulted(struct visorhba *hba)
+{
+	u32 state;
+
+	return visorbus_device_features(hba->dev) &&
+	       !visorbus_read_channel(hba->dev, MULLION_CHANNEL_EXT_OFFSET_IO +
+				      offsetof(struct mullion_channel_ext,
+					       server_state),
+				      &state, sizeof(state)) &&
+	       state == MULLION_CHANNEL_FAULTED;
+}
+
+/*
+ * The bus: the server is away, or an administrator wants silence, or the
+ * channel is faulted.  May come while remove ends the last I/O.
+ */
 static int visorhba_pause(struct visor_device *dev,
 			  visorbus_state_complete_func complete_func)
 {
@@ -323,6 +341,9 @@ static int visorhba_pause(struct visor_device *dev,
 	/* No worker is left over that the bus's drain could not see. */
 	for (i = 0; i < hba->queue_count; i++)
 		visorhba_queue_flush(&hba->queues[i]);
+	if (hba->state == VISORHBA_PAUSED &&
+	    (READ_ONCE(hba->faulted) || visorhba_server_faulted(hba)))
+		visorhba_fail(hba, VISORHBA_FAULTED, DID_ERROR);
 	mutex_unlock(&hba->control);
 	complete_func(dev, 0);
 	return 0;
@@ -333,45 +354,43 @@ static int visorhba_resume(struct visor_device *dev,
 			   visorbus_state_complete_func complete_func)
 {
 	struct visorhba *hba = dev_get_drvdata(&dev->device);
-	bool reissue;
+	bool running = false;
 	unsigned int i;
-	int rc;
+	int rc = 0;
 
 	mutex_lock(&hba->control);
-	rc = visorhba_take_features(hba);
-	if (rc) {
-		mutex_unlock(&hba->control);
-		return rc;
-	}
-	reissue = !READ_ONCE(hba->forget) &&
-		  visorbus_device_features(dev) & MULLION_EXTF_REISSUE;
-	if (!reissue)
+	if (READ_ONCE(hba->forget) ||
+	    !(visorbus_device_features(dev) & MULLION_EXTF_REISSUE))
 		visorhba_end_all(hba, DID_RESET);
 	for (i = 0; i < hba->queue_count; i++)
 		visorhba_queue_own(&hba->queues[i]);
-	if (reissue)
-		rc = visorhba_reissue(hba);
-	if (!rc)
+	if (hba->state != VISORHBA_GONE) {
+		rc = visorhba_take_features(hba);
+		if (!rc)
+			rc = visorhba_reissue(hba);
+		running = !rc;
+	}
+	if (running) {
+		WRITE_ONCE(hba->faulted, false);
 		visorhba_set_state(hba, VISORHBA_RUNNING);
+	}
 	for (i = 0; i < hba->queue_count; i++)
 		visorhba_queue_disown(&hba->queues[i]);
+	if (running) {
+		hba->resumes++;
+		for (i = 0; i < hba->queue_count; i++)
+			visorhba_commit_rqs(hba->shost, i);
+		if (READ_ONCE(hba->tmf.id))
+			visorhba_send_tmf(hba);
+		cancel_delayed_work(&hba->absent_work);
+		visorhba_unblock(hba);
+	}
+	mutex_unlock(&hba->control);
 	if (rc) {
-		mutex_unlock(&hba->control);
 		dev_err(&dev->device,
 			"cannot send unanswered requests again: %d\n", rc);
 		return rc;
 	}
-	hba->generations++;
-	for (i = 0; i < hba->queue_count; i++)
-		visorhba_commit_rqs(hba->shost, i);
-	if (READ_ONCE(hba->tmf.id))
-		visorhba_send_tmf(hba);
-	cancel_delayed_work(&hba->absent_work);
-	if (hba->blocked) {
-		hba->blocked = false;
-		scsi_unblock_requests(hba->shost);
-	}
-	mutex_unlock(&hba->control);
 	complete_func(dev, 0);
 	return 0;
 }

@@ -97,6 +97,15 @@ void visorhba_fail(struct visorhba *hba, enum visorhba_state state,
 	}
 	visorhba_queue_disown(q);
 
+	visorhba_unblock(hba);
+}
+
+/**
+ * visorhba_unblock() - let blk-mq send again
+ * @hba: the host; @hba->control is held
+ */
+void visorhba_unblock(struct visorhba *hba)
+{
 	if (hba->blocked) {
 		hba->blocked = false;
 		scsi_unblock_requests(hba->shost);
@@ -112,6 +121,7 @@ void visorhba_fail(struct visorhba *hba, enum visorhba_state state,
  */
 void visorhba_fault(struct visorhba *hba, const char *why)
 {
+	WRITE_ONCE(hba->faulted, true);
 	visorbus_device_fault(hba->dev, why);
 	queue_work(visorhba_wq, &hba->fail_work);
 }
@@ -125,7 +135,7 @@ void visorhba_fail_work(struct work_struct *work)
 	struct visorhba *hba = container_of(work, struct visorhba, fail_work);
 
 	mutex_lock(&hba->control);
-	if (hba->state == VISORHBA_RUNNING)
+	if (READ_ONCE(hba->faulted) && hba->state != VISORHBA_GONE)
 		visorhba_fail(hba, VISORHBA_FAULTED, DID_ERROR);
 	mutex_unlock(&hba->control);
 }
@@ -157,19 +167,38 @@ enum scsi_timeout_action visorhba_timed_out(struct scsi_cmnd *cmd)
 {
 	struct visorhba *hba = visorhba_of(cmd->device->host);
 
-	if (READ_ONCE(hba->state) == VISORHBA_PAUSED)
+	if (READ_ONCE(hba->state) == VISORHBA_PAUSED &&
+	    !READ_ONCE(hba->removing))
 		return SCSI_EH_RESET_TIMER;
 	return SCSI_EH_NOT_HANDLED;
 }
 
-/* Waits for the host to be something else than paused; false: it is not. */
-static bool visorhba_wait_server(struct visorhba *hba)
+/**
+ * visorhba_wait_server() - wait for a host to be something else than paused
+ * @hba: the host
+ *
+ * As long as an absent server is waited for at all, and only shortly when the
+ * driver is being removed.
+ *
+ * Context: process, sleeps.
+ * Return: whether it is.
+ */
+bool visorhba_wait_server(struct visorhba *hba)
 {
-	unsigned long timeout = hba->removing ?
-		VISORHBA_TMF_REMOVE_SECONDS * HZ : visorhba_absent_jiffies();
+	long left;
 
+	if (!READ_ONCE(hba->removing)) {
+		left = wait_event_idle_timeout(hba->wait,
+					       READ_ONCE(hba->removing) ||
+					       READ_ONCE(hba->state) !=
+					       VISORHBA_PAUSED,
+					       visorhba_absent_jiffies());
+		if (!READ_ONCE(hba->removing))
+			return left;
+	}
 	return wait_event_idle_timeout(hba->wait, READ_ONCE(hba->state) !=
-				       VISORHBA_PAUSED, timeout);
+				       VISORHBA_PAUSED,
+				       VISORHBA_TMF_REMOVE_SECONDS * HZ);
 }
 
 /*

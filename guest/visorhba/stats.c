@@ -31,7 +31,7 @@ static int info_show(struct seq_file *m, void *unused)
 	seq_printf(m, "tags %u\n", hba->tags);
 	seq_printf(m, "area_bytes %u\n", hba->area_bytes);
 	seq_printf(m, "outstanding %u\n", outstanding);
-	seq_printf(m, "resumes %llu\n", hba->generations);
+	seq_printf(m, "resumes %llu\n", hba->resumes);
 	seq_printf(m, "reissued %llu\n", hba->reissued);
 	seq_printf(m, "aborts %llu\n", hba->aborts);
 	seq_printf(m, "resets %llu\n", hba->resets);

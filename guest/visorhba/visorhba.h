@@ -33,7 +33,8 @@
  *   RUNNING  resume re-issues what is in the table, oldest first
  *   FAILED   paused for longer than the module parameter absent_timeout:
  *	      everything is ended with an error until the server is back
- *   FAULTED  the server broke the protocol: the same
+ *   FAULTED  the server broke the protocol, or says that the driver did: the
+ *	      same, until a new attach
  *   GONE     the window was taken away, or the driver is being removed without
  *	      a server
  *
@@ -163,6 +164,7 @@ struct visorhba_notify {
  * @blocked: blk-mq was told to hold requests back
  * @forget: a reset is under way: resume ends what is unanswered
  * @removing: remove has begun
+ * @faulted: the driver has called the channel faulted
  * @slot_ext: messages carry struct mullion_slot_ext
  * @slot_bytes: bytes of a slot
  * @epoch: of messages; changes between pause and resume
@@ -192,6 +194,7 @@ struct visorhba {
 	bool blocked;
 	bool forget;
 	bool removing;
+	bool faulted;
 	bool slot_ext;
 	u32 slot_bytes;
 	u32 epoch;
@@ -223,7 +226,7 @@ struct visorhba {
 
 	struct dentry *debugfs;
 	u64 reissued;
-	u64 generations;
+	u64 resumes;
 	u64 aborts;
 	u64 resets;
 	u64 host_resets;
@@ -275,7 +278,9 @@ void visorhba_absent_work(struct work_struct *work);
 void visorhba_set_state(struct visorhba *hba, enum visorhba_state state);
 void visorhba_fail(struct visorhba *hba, enum visorhba_state state,
 		   u8 host_byte);
+void visorhba_unblock(struct visorhba *hba);
 unsigned long visorhba_absent_jiffies(void);
+bool visorhba_wait_server(struct visorhba *hba);
 enum scsi_timeout_action visorhba_timed_out(struct scsi_cmnd *cmd);
 int visorhba_abort(struct scsi_cmnd *cmd);
 int visorhba_device_reset(struct scsi_cmnd *cmd);
