@@ -287,7 +287,8 @@ static int store_connect(const struct mullion_spec *spec, int *ret_fd,
 	if (spec->path[0]) {
 		struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-		strncpy(un.sun_path, spec->path, sizeof(un.sun_path) - 1);
+		memcpy(un.sun_path, spec->path,
+		       strnlen(spec->path, sizeof(un.sun_path) - 1));
 		r = store_connect_address(AF_UNIX, &un, sizeof(un), ret_fd);
 	} else {
 		int gai = getaddrinfo(spec->host, spec->port, &hints, &list);
