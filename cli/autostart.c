@@ -4,10 +4,11 @@
  *
  * The daemon gets a session, a working directory and standard descriptors of
  * its own, so that it neither dies with this terminal nor keeps anything of it
- * open; its log goes to mulliond.log beside the socket.  It is ready when its
- * socket accepts.  Two commands may start two daemons at the same moment: the
- * one that comes second ends at once, and its command goes on waiting for the
- * socket of the first.
+ * open.  Its standard error is a memory file, for the reason if it cannot start;
+ * once it serves, it has a log file of its own.  It is ready when its socket
+ * accepts.  Two commands may start two daemons at the same moment: the one that
+ * comes second ends at once, and its command goes on waiting for the socket of
+ * the first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,7 +30,7 @@
 
 #define AUTOSTART_SECONDS 10
 /* How long another daemon may take to listen after ours gave way to it. */
-#define AUTOSTART_LOSER_SECONDS 3
+#define AUTOSTART_LOSER_SECONDS 1
 #define AUTOSTART_POLL_MS 10
 
 static double autostart_now(void)
@@ -39,21 +41,20 @@ static double autostart_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* The last line that was written to the log since @start; "" if there is none. */
-static void autostart_last_line(int log, off_t start, char *line, size_t size)
+/* The last line that the daemon wrote to @log; "" if there is none. */
+static void autostart_last_line(int log, char *line, size_t size)
 {
 	char text[4096];
 	struct stat st;
-	off_t from;
 	ssize_t len;
+	off_t from;
 	char *last;
 
 	*line = '\0';
-	if (fstat(log, &st) || st.st_size <= start)
+	if (fstat(log, &st))
 		return;
-	from = st.st_size - start < (off_t)sizeof(text) - 1 ? start
-		: st.st_size - (off_t)sizeof(text) + 1;
-	len = pread(log, text, sizeof(text) - 1, from);
+	from = st.st_size - (off_t)sizeof(text) + 1;
+	len = pread(log, text, sizeof(text) - 1, from > 0 ? from : 0);
 	if (len <= 0)
 		return;
 	while (len && text[len - 1] == '\n')
@@ -115,10 +116,10 @@ static int autostart_await(const struct mullion_paths *paths, pid_t child, bool 
 
 			ended = true;
 			waitpid(child, &status, 0);
-			/* It never got to run at all: nothing to wait for. */
+			/* What ends well has left a daemon behind, in the background. */
 			if (WIFEXITED(status) && WEXITSTATUS(status) >= 126)
 				deadline = 0;
-			else if (loser < deadline)
+			else if (status && loser < deadline)
 				deadline = loser;
 		}
 	}
@@ -130,10 +131,9 @@ static int autostart_await(const struct mullion_paths *paths, pid_t child, bool 
 
 int mullion_autostart(const struct mullion_paths *paths)
 {
-	char program[PATH_MAX], log_path[PATH_MAX + 16], why[1024];
+	char program[PATH_MAX], why[1024];
 	const char *failed = "";
 	int log = -1, ret;
-	struct stat st;
 	bool ended;
 	pid_t child;
 
@@ -152,16 +152,8 @@ int mullion_autostart(const struct mullion_paths *paths)
 				     "%s", strerror(-ret));
 		return ret;
 	}
-	snprintf(log_path, sizeof(log_path), "%s/mulliond.log", paths->runtime);
-	log = open(log_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (log < 0 || fstat(log, &st)) {
-		ret = -errno;
-		mullion_report_error("cannot open the daemon's log", log_path, NULL, "%s",
-				     strerror(-ret));
-		goto out;
-	}
-
-	child = fork();
+	log = memfd_create("mulliond-start", MFD_CLOEXEC);
+	child = log < 0 ? -1 : fork();
 	if (!child)
 		autostart_exec(program, log);
 	if (child < 0) {
@@ -172,9 +164,9 @@ int mullion_autostart(const struct mullion_paths *paths)
 	}
 	ret = autostart_await(paths, child, &ended);
 	if (ret < 0) {
-		autostart_last_line(log, st.st_size, why, sizeof(why));
-		mullion_report_error("cannot start the daemon", program, *why ? NULL : log_path,
-				     "%s%s%s", ended ? "it ended" : "it does not answer",
+		autostart_last_line(log, why, sizeof(why));
+		mullion_report_error("cannot start the daemon", program, NULL, "%s%s%s",
+				     ended ? "it ended" : "it does not answer",
 				     *why ? ": " : "", why);
 	}
 out:

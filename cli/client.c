@@ -220,7 +220,7 @@ static void client_report_broken(const struct mullion_request *request, int erro
 		return;
 	if (error == -ECONNRESET)
 		mullion_report_error("no answer from the daemon at", paths->socket,
-				     "its log is beside the socket, or in the journal",
+				     "see its log, mulliond.log in its state folder, or the journal",
 				     "it closed the connection during %s %s", request->method,
 				     request->path);
 	else

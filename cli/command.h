@@ -152,6 +152,8 @@ int mullion_cmd_console(struct mullion_cli *cli);
 int mullion_cmd_logs(struct mullion_cli *cli);
 int mullion_cmd_events(struct mullion_cli *cli);
 int mullion_cmd_device_list(struct mullion_cli *cli);
+int mullion_cmd_device_add(struct mullion_cli *cli);
+int mullion_cmd_device_remove(struct mullion_cli *cli);
 int mullion_cmd_service_list(struct mullion_cli *cli);
 int mullion_cmd_service_restart(struct mullion_cli *cli);
 int mullion_cmd_define(struct mullion_cli *cli);

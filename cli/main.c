@@ -55,6 +55,14 @@ const struct mullion_command mullion_commands[] = {
 		.name = "device list", .operands = "", .summary = "List devices", .json = true,
 		.run = mullion_cmd_device_list,
 	}, {
+		.name = "device add", .operands = "GUEST SPEC", .min = 2, .max = 2,
+		.summary = "Plug a disk into a guest that runs",
+		.complete = MULLION_COMPLETE_GUEST, .run = mullion_cmd_device_add,
+	}, {
+		.name = "device remove", .operands = "GUEST SERIAL|SPEC", .min = 2, .max = 2,
+		.summary = "Unplug a disk from a guest that runs",
+		.complete = MULLION_COMPLETE_GUEST, .run = mullion_cmd_device_remove,
+	}, {
 		.name = "service list", .operands = "", .summary = "List service partitions",
 		.json = true, .run = mullion_cmd_service_list,
 	}, {

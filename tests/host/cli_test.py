@@ -77,7 +77,7 @@ class Start(Case):
         links = {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)}
         self.assertEqual(links[0], "/dev/null")
         self.assertEqual(links[1], "/dev/null")
-        self.assertEqual(links[2], os.path.join(self.runtime, "mulliond.log"))
+        self.assertIn("memfd:mulliond-start", links[2])
         self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
         self.assertEqual(os.getsid(pid), pid)
 
@@ -206,7 +206,7 @@ class Words(Case):
         self.expect(0, "ps")
         out = subprocess.run(["bash", "-c", ask], env=self.env, capture_output=True, check=True,
                              timeout=LIMIT).stdout.decode().splitlines()
-        self.assertEqual(out, ["device define definition", "list", "--memory", "auto kvm tcg",
+        self.assertEqual(out, ["device define definition", "list add remove", "--memory", "auto kvm tcg",
                                "web db web-disk0", "web"])
         self.assertIn("#compdef mullion", self.expect(0, "--completion", "zsh")[0])
         self.expect(2, "--completion", "csh")
@@ -218,6 +218,14 @@ class Words(Case):
         self.assertRegex(out, r"^1970-01-01 .*  guest web  online: up\?\n.*  x  y\n$")
         lines = self.expect(0, "events", "--json")[0].splitlines()
         self.assertEqual([json.loads(line)["seq"] for line in lines], [1, 2])
+
+    def test_hot_plug(self):
+        self.expect(0, "device", "add", "web", "null:1G,serial=x")
+        self.expect(0, "device", "remove", "web", "x")
+        asked = self.asked()
+        self.assertIn('POST /v1/guests/web/disks  {"spec":"null:1G,serial=x","cwd":"%s"}'
+                      % os.getcwd(), asked)
+        self.assertIn('DELETE /v1/guests/web/disks  {"disk":"x"}', asked)
 
     def test_definitions(self):
         file = os.path.join(self.folder, "web.guest")
