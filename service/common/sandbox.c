@@ -335,7 +335,7 @@ static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls)
 	for (size_t i = 0; !ret && i < sizeof(sandbox_fcntl) / sizeof(int); i++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 				       SCMP_A1(SCMP_CMP_EQ,
-					       (scmp_datum_t)sandbox_fcntl[i]));
+					       (scmp_datum_t)sandbox_fcntl[i], 0));
 	/* Memory, but no code. */
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,

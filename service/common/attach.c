@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * service/common/attach.c - the server's half of the attach handshake
+ *
+ * DOC: Theory of Operation
+ *
+ * Everything that interrupts a device goes the same way: nothing more is taken
+ * from its ring, the class is asked to become quiet, and when it says so and
+ * no request is unanswered, what was wanted is done: an epoch is confirmed, a
+ * pause answered, the device destroyed (service_attach_settle(), from the loop
+ * only, so that no class finds its device gone under its feet).
+ *
+ * Confirming (abi/mullion.md, "Attach") means: read what the client offers,
+ * each field once; format the rings afresh, whatever the client had made of
+ * them; take over the records of its incarnation or forget them; then store
+ * the epoch with release and ring.
+ *
+ * Epoch and incarnation that count are the private copies and those in the
+ * state area; the shared fields are only ever compared with them.
+ *
+ * Failure behaviour: a client that breaks the rules loses this channel: state
+ * FAULTED, reason recorded, until it comes with a new incarnation.  What it
+ * wrote over the constant parts of the channel is repaired at that moment, and
+ * looked for once a second.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "service.h"
+
+#define ATTACH_OFFERED (MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT | \
+			MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE | \
+			MULLION_EXTF_DISK_NOTIFY)
+#define ATTACH_IO_ALIGN 512
+
+#define ATTACH_EXT_CONSTANT offsetof(struct mullion_channel_ext, server_generation)
+
+uint64_t service_attach_slots_offset(const struct mullion_class *class,
+				     unsigned int queue)
+{
+	uint64_t ring = (uint64_t)class->queue_slots * VISOR_IO_SLOT_BYTES;
+	uint64_t align = MULLION_IO_SLOTS_ALIGN;
+
+	ring = (ring + align - 1) / align * align;
+	return align + queue * ring;
+}
+
+uint64_t service_attach_channel_bytes(const struct mullion_class *class)
+{
+	return service_attach_slots_offset(class, 2);
+}
+
+/* ---- the constant parts ------------------------------------------------- */
+
+static void attach_ext_constant(struct mullion_channel_ext *ext)
+{
+	memset(ext, 0, sizeof(*ext));
+	ext->magic = MULLION_CHANNEL_EXT_MAGIC;
+	ext->version = MULLION_CHANNEL_EXT_VERSION;
+	ext->bytes = MULLION_CHANNEL_EXT_BYTES;
+	ext->queue_pairs = 1;
+	ext->pool_share = service.class->pool_share;
+	ext->max_outstanding = service.class->max_outstanding;
+	ext->io_align = ATTACH_IO_ALIGN;
+}
+
+void service_attach_write_channel(struct mullion_device *device)
+{
+	struct visor_io_channel *fixed = &device->fixed;
+	struct mullion_channel_ext ext;
+
+	memset(fixed, 0, sizeof(*fixed));
+	fixed->channel_header.signature = VISOR_CHANNEL_SIGNATURE;
+	fixed->channel_header.header_size = sizeof(fixed->channel_header);
+	fixed->channel_header.size = device->channel_bytes;
+	fixed->channel_header.features = MULLION_CHF_EXT;
+	fixed->channel_header.chtype = service.class->type;
+	fixed->channel_header.ch_space_offset = MULLION_IO_CH_SPACE_OFFSET;
+	fixed->channel_header.version_id = service.class->channel_version;
+	fixed->channel_header.srv_state = VISOR_CHANNELSRV_READY;
+	service.class->describe_channel(device, fixed);
+	memcpy(device->channel, fixed, sizeof(*fixed));
+	attach_ext_constant(&ext);
+	memcpy(device->ext, &ext, ATTACH_EXT_CONSTANT);
+}
+
+static bool attach_header_intact(const struct mullion_device *device)
+{
+	const struct channel_header *want = &device->fixed.channel_header;
+	const struct visor_io_channel *fixed = &device->fixed;
+	struct visor_io_channel have;
+	struct mullion_channel_ext ext;
+
+	/* Fields that s-Par's clients write are left out. */
+	memcpy(&have, device->channel, offsetof(struct visor_io_channel, client_string));
+	if (have.channel_header.signature != want->signature ||
+	    have.channel_header.header_size != want->header_size ||
+	    have.channel_header.size != want->size ||
+	    memcmp(&have.channel_header.chtype, &want->chtype, sizeof(guid_t)) ||
+	    have.channel_header.ch_space_offset != want->ch_space_offset ||
+	    have.channel_header.version_id != want->version_id ||
+	    memcmp(&have.vhba, &fixed->vhba, sizeof(have.vhba)))
+		return false;
+	attach_ext_constant(&ext);
+	return !memcmp(device->ext, &ext, ATTACH_EXT_CONSTANT);
+}
+
+void service_attach_audit(struct mullion_device *device)
+{
+	if (device->starting || attach_header_intact(device))
+		return;
+	service_attach_fault(device, MULLION_FAULT_HEADER,
+			     "its channel header was overwritten");
+	service_attach_write_channel(device);
+}
+
+/* ---- rings -------------------------------------------------------------- */
+
+/* Geometry is ours: nothing of it is read back from the channel. */
+static void attach_make_queue(struct mullion_device *device, struct mullion_sq *q,
+			      unsigned int queue, int event_index)
+{
+	uint64_t header = MULLION_IO_CH_SPACE_OFFSET +
+			  queue * sizeof(struct signal_queue_header);
+	uint64_t slots = service_attach_slots_offset(service.class, queue);
+
+	q->shared = (struct signal_queue_header *)(void *)(device->channel + header);
+	q->slots = device->channel + slots;
+	q->max_slots = service.class->queue_slots;
+	q->slot_bytes = VISOR_IO_SLOT_BYTES;
+	mullion_sq_format(q->shared, slots - header, VISOR_IO_SLOT_BYTES,
+			  service.class->queue_slots);
+	mullion_sq_reset_shared(q);
+	mullion_sq_reset(q, event_index);
+}
+
+static void attach_make_queues(struct mullion_device *device, int event_index)
+{
+	attach_make_queue(device, &device->cmd, 0, event_index);
+	attach_make_queue(device, &device->rsp, 1, event_index);
+}
+
+/* ---- states ------------------------------------------------------------- */
+
+static void attach_set_state(struct mullion_device *device, uint32_t state,
+			     uint32_t reason)
+{
+	mullion_store_relaxed(mullion_ext_u32(device->ext, fault_reason), reason);
+	mullion_store_relaxed(mullion_ext_u32(device->ext, server_state), state);
+	device->records.state->status = state;
+	device->records.state->fault_reason = reason;
+}
+
+void service_attach_announce(struct mullion_device *device)
+{
+	struct mullion_channel_ext *ext = device->ext;
+
+	/*
+	 * A successor believes its state area, and puts right what a client
+	 * may have written meanwhile; then no old epoch looks confirmed.
+	 */
+	mullion_store_relaxed(mullion_ext_u64(ext, features_offered), ATTACH_OFFERED);
+	mullion_store_relaxed(mullion_ext_u64(ext, server_epoch), device->epoch);
+	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
+	/* pairs with the client's acquire of the generation when it raises */
+	mullion_store_release(mullion_ext_u64(ext, server_generation),
+			      device->generation);
+	device->bus->ring_event = true;
+}
+
+void service_attach_quiesce(struct mullion_device *device)
+{
+	device->serving = false;
+	if (device->quiescing || device->quiesced)
+		return;
+	device->quiescing = true;
+	service.class->quiesce(device);
+}
+
+void mullion_device_quiesced(struct mullion_device *device)
+{
+	if (!device->quiescing)
+		return;
+	device->quiescing = false;
+	device->quiesced = true;
+}
+
+void service_attach_fault(struct mullion_device *device, uint32_t reason,
+			  const char *what)
+{
+	struct mullion_channel_ext *ext = device->ext;
+
+	if (device->faulted)
+		return;
+	device->faulted = true;
+	device->fault_reason = reason;
+	device->fault_epoch = mullion_load_relaxed(mullion_ext_u64(ext, client_epoch));
+	device->fault_incarnation =
+		mullion_load_relaxed(mullion_ext_u64(ext, client_incarnation));
+	device->wanted.epoch = false;
+	device->wanted.any = device->wanted.pause || device->wanted.destroy;
+	attach_set_state(device, MULLION_CHANNEL_FAULTED, reason);
+	device->rung = true;
+	if (mullion_log_allowed(&device->limit))
+		mullion_log(LOG_WARNING, device->name, "channel stopped, fault %u: "
+			    "%s; its guest can attach anew", reason, what);
+	service_attach_quiesce(device);
+}
+
+/* ---- confirming --------------------------------------------------------- */
+
+static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
+			       uint64_t incarnation, uint64_t features)
+{
+	struct mullion_state_channel *state = device->records.state;
+	bool fresh = incarnation != device->incarnation || device->faulted;
+
+	service_request_drop_late(device);
+	attach_make_queues(device, !!(features & MULLION_EXTF_EVENT_INDEX));
+	service_record_epoch(device, fresh);
+	state->client_epoch = epoch;
+	state->client_incarnation = incarnation;
+	device->epoch = epoch;
+	device->incarnation = incarnation;
+	device->features = features;
+	device->slot_ext = features & MULLION_EXTF_SLOT_EXT;
+	device->faulted = false;
+	if (fresh)
+		service_attach_write_channel(device);
+	service.class->epoch_begin(device, fresh);
+}
+
+/* The device is quiet: confirm what the client now asks for. */
+static void attach_confirm(struct mullion_device *device)
+{
+	struct mullion_channel_ext *ext = device->ext;
+	uint64_t epoch, incarnation, features;
+	bool detached;
+
+	device->wanted.epoch = false;
+	/* pairs with the client's release store when it raises */
+	epoch = mullion_load_acquire(mullion_ext_u64(ext, client_epoch));
+	if (mullion_load_relaxed(mullion_ext_u64(ext, client_generation)) !=
+	    device->generation)
+		return;
+	incarnation = mullion_load_relaxed(mullion_ext_u64(ext, client_incarnation));
+	features = mullion_load_relaxed(mullion_ext_u64(ext, features_accepted));
+	detached = mullion_load_relaxed(mullion_ext_u32(ext, client_state)) ==
+		   MULLION_CLIENT_DETACHED;
+	/* Raised once more meanwhile: the fields may be of either attach. */
+	if (mullion_load_acquire(mullion_ext_u64(ext, client_epoch)) != epoch)
+		return;
+	if (features & ~ATTACH_OFFERED) {
+		device->faulted = false;
+		service_attach_fault(device, MULLION_FAULT_FEATURES,
+				     "it accepted features that were not offered");
+		return;
+	}
+	if (!detached && !(features & MULLION_EXTF_WINDOW_ADDR)) {
+		device->faulted = false;
+		service_attach_fault(device, MULLION_FAULT_FEATURES,
+				     "it wants guest-physical addresses, which this "
+				     "partition does not give");
+		return;
+	}
+	attach_adopt_epoch(device, epoch, incarnation, features);
+	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
+	/* pairs with the client's acquire when it looks for its confirmation */
+	mullion_store_release(mullion_ext_u64(ext, server_epoch), epoch);
+	device->rung = true;
+	if (detached)
+		return;
+	device->quiesced = false;
+	device->serving = true;
+	service.class->resume(device);
+}
+
+void service_attach_check(struct mullion_device *device)
+{
+	struct mullion_channel_ext *ext = device->ext;
+	uint64_t epoch;
+
+	epoch = mullion_load_acquire(mullion_ext_u64(ext, client_epoch));
+	if (__builtin_expect(epoch == device->epoch && !device->faulted, 1))
+		return;
+	if (device->paused || device->wanted.any || device->starting)
+		return;
+	if (mullion_load_relaxed(mullion_ext_u64(ext, client_generation)) !=
+	    device->generation)
+		return;
+	if (device->faulted) {
+		uint64_t incarnation = mullion_load_relaxed(
+				mullion_ext_u64(ext, client_incarnation));
+
+		if (epoch == device->fault_epoch ||
+		    incarnation == device->fault_incarnation)
+			return;
+	} else if (epoch < device->epoch) {
+		service_attach_fault(device, MULLION_FAULT_EPOCH,
+				     "its epoch went backwards");
+		return;
+	}
+	device->wanted.epoch = true;
+	device->wanted.any = true;
+	service_attach_quiesce(device);
+}
+
+static void attach_paused(struct mullion_device *device)
+{
+	const struct controlvm_message *command = &device->wanted.pause_command;
+	union controlvm_packet packet;
+
+	device->wanted.pause = false;
+	device->paused = true;
+	if (!device->faulted)
+		attach_set_state(device, MULLION_CHANNEL_PAUSED, MULLION_FAULT_NONE);
+	device->rung = true;
+	memset(&packet, 0, sizeof(packet));
+	packet.device_change_state.bus_no = device->bus->bus_no;
+	packet.device_change_state.dev_no = device->dev_no;
+	packet.device_change_state.state = VISOR_SEGMENT_STANDBY;
+	mullion_control_client_respond(service.control, command, 0, &packet);
+}
+
+void service_attach_settle(struct mullion_device *device)
+{
+	if (!device->quiesced || device->outstanding)
+		return;
+	if (device->wanted.destroy) {
+		service_device_end(device);
+		return;
+	}
+	if (device->wanted.pause)
+		attach_paused(device);
+	if (device->wanted.epoch && !device->paused)
+		attach_confirm(device);
+	device->wanted.any = device->wanted.epoch;
+}
+
+void service_device_pause(struct mullion_device *device,
+			  const struct controlvm_message *command)
+{
+	device->wanted.pause = true;
+	device->wanted.any = true;
+	device->wanted.pause_command = *command;
+	service_attach_quiesce(device);
+}
+
+void service_device_resume(struct mullion_device *device)
+{
+	if (!device->paused)
+		return;
+	device->paused = false;
+	if (device->faulted)
+		return;
+	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
+	device->rung = true;
+	/* A client that has raised its epoch since is confirmed first. */
+	if (!device->epoch ||
+	    mullion_load_relaxed(mullion_ext_u64(device->ext, client_epoch)) !=
+	    device->epoch)
+		return;
+	device->quiesced = false;
+	device->serving = true;
+	service.class->resume(device);
+}

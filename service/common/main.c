@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * service/common/main.c - a service process, from command line to loop
+ *
+ * Started by mulliond with a SOCK_SEQPACKET socket as descriptor 3.  It enters
+ * its sandbox at once, before anybody's memory is mapped, and then is a
+ * stand-by until the socket brings a command window.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox.h"
+#include "service.h"
+#include "uring.h"
+
+#define MAIN_SOCKET		3
+#define MAIN_SLOW_MS		1000
+#define MAIN_URING_ENTRIES	1024
+
+struct service service;
+
+/* ---- the loop's view ---------------------------------------------------- */
+
+static unsigned int main_poll_device(struct mullion_device *device, bool slow)
+{
+	unsigned int n = 0;
+
+	if (device->started) {
+		service_device_start_ended(device);
+		return 1;
+	}
+	service_attach_check(device);
+	if (device->serving || device->late)
+		n = service_request_poll(device);
+	/* Nobody rang, but there was work: a doorbell was lost. */
+	if (slow && n)
+		device->records.state->rescues += n;
+	if (device->wanted.any)
+		service_attach_settle(device);
+	return n;
+}
+
+static unsigned int main_poll(void *arg, bool slow)
+{
+	struct mullion_device *device, *next;
+	unsigned int n = 0;
+
+	(void)arg;
+	if (service.control) {
+		int ret = mullion_control_client_poll(service.control, slow);
+
+		if (ret < 0) {
+			mullion_log(LOG_ERR, NULL, "control channel broken: its "
+				    "rings hold what cannot be; ending");
+			mullion_loop_stop(1);
+			return 0;
+		}
+		n += (unsigned int)ret;
+	}
+	for (device = service.devices; device; device = next) {
+		next = device->next;
+		n += main_poll_device(device, slow);
+	}
+	return n;
+}
+
+static int main_arm(void *arg)
+{
+	struct mullion_device *device;
+	int work = 0;
+
+	(void)arg;
+	if (service.control)
+		work |= mullion_control_client_arm(service.control);
+	for (device = service.devices; device; device = device->next) {
+		if (device->started)
+			work = 1;
+		if (device->wanted.any && device->quiesced && !device->outstanding)
+			work = 1;
+		/* Nothing can be taken: completions wake us, not the client. */
+		if (device->serving && device->free_requests)
+			work |= mullion_sq_consumer_arm(&device->cmd) != 0;
+		if (device->late)
+			work |= mullion_sq_producer_arm(&device->rsp) != 0;
+	}
+	return work;
+}
+
+static void main_disarm(void *arg)
+{
+	struct mullion_device *device;
+
+	(void)arg;
+	for (device = service.devices; device; device = device->next) {
+		if (device->serving)
+			mullion_sq_consumer_disarm(&device->cmd);
+	}
+}
+
+static void main_ring(struct mullion_device *device)
+{
+	device->rung = false;
+	device->records.state->rung++;
+	if (mullion_doorbell_ring(device->bus->send.fds[device->send_vector]) == -EINTR)
+		service_attach_fault(device, MULLION_FAULT_WINDOW,
+				     "it made its doorbell block us");
+}
+
+static void main_turn_end(void *arg)
+{
+	struct mullion_device *device;
+	struct service_bus *bus;
+
+	(void)arg;
+	service.class->turn_end();
+	mullion_uring_submit();
+	for (device = service.devices; device; device = device->next) {
+		if (device->rsp.head != device->rsp.published)
+			service_request_publish(device);
+		if (device->rung)
+			main_ring(device);
+		device->records.state->outstanding = device->outstanding;
+	}
+	for (bus = service.buses; bus; bus = bus->next) {
+		if (!bus->ring_event)
+			continue;
+		bus->ring_event = false;
+		mullion_doorbell_ring(bus->send.fds[0]);
+	}
+}
+
+static void main_bus_heartbeat(struct service_bus *bus, uint64_t heartbeat)
+{
+	struct mullion_window_info info = {
+		.server_state = MULLION_SERVER_READY,
+		.heartbeat = heartbeat,
+	};
+	struct mullion_device *device;
+
+	for (device = service.devices; device; device = device->next) {
+		if (device->bus == bus)
+			info.generation = device->generation;
+	}
+	/* For the guest's information; nobody else reads it. */
+	memcpy(bus->window.base + offsetof(struct mullion_window_header, info), &info,
+	       offsetof(struct mullion_window_info, pad));
+}
+
+static void main_slow(void *arg)
+{
+	struct mullion_state_header *header = mullion_state_header();
+	struct mullion_device *device;
+	struct service_bus *bus;
+
+	(void)arg;
+	if (!header)
+		return;
+	header->heartbeat++;
+	header->wakeups = mullion_loop_wakeups();
+	for (bus = service.buses; bus; bus = bus->next)
+		main_bus_heartbeat(bus, header->heartbeat);
+	for (device = service.devices; device; device = device->next)
+		service_attach_audit(device);
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+static int main_describe(const struct mullion_class *class)
+{
+	const __u8 *b = class->type.b;
+
+	printf("{\"class\": \"%s\", \"type\": \"%02x%02x%02x%02x-%02x%02x-"
+	       "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\", \"version\": %u, "
+	       "\"channel_bytes\": %llu, \"pool_share\": %llu, "
+	       "\"max_outstanding\": %u, \"queue_slots\": %u}\n", class->name,
+	       b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9],
+	       b[10], b[11], b[12], b[13], b[14], b[15], class->channel_version,
+	       (unsigned long long)service_attach_channel_bytes(class),
+	       (unsigned long long)class->pool_share, class->max_outstanding,
+	       class->queue_slots);
+	return fflush(stdout) ? 1 : 0;
+}
+
+static void main_usage(FILE *out, const struct mullion_class *class)
+{
+	fprintf(out,
+		"Usage: mullion-%s [--uid UID]\n"
+		"       mullion-%s --describe | --version | --help\n"
+		"A service partition of Mullion.  Started by mulliond, with a socket as\n"
+		"descriptor %d.\n"
+		"\n"
+		"  --uid UID    user to become when started as root (default 65534)\n"
+		"  --describe   print what this service offers, as JSON\n",
+		class->name, class->name, MAIN_SOCKET);
+}
+
+static int main_sandbox(const struct mullion_class *class, uid_t uid)
+{
+	const int keep[] = { MAIN_SOCKET, mullion_loop_fd(), mullion_uring_fd() };
+	const struct mullion_sandbox sandbox = {
+		.uid = uid,
+		.keep = keep,
+		.keep_count = sizeof(keep) / sizeof(keep[0]),
+		.syscalls = class->syscalls,
+	};
+
+	return mullion_sandbox_enter(&sandbox);
+}
+
+static int main_serve(const struct mullion_class *class, uid_t uid)
+{
+	const char *step;
+	int ret;
+
+	service.class = class;
+	service.command_recv = -1;
+	service.command_send = -1;
+	signal(SIGPIPE, SIG_IGN);
+	step = "event loop";
+	ret = mullion_loop_init();
+	if (ret < 0)
+		goto fail;
+	step = "class";
+	ret = class->init();
+	if (ret < 0)
+		goto fail;
+	if (class->uring_opcodes[0] >= 0) {
+		ret = mullion_uring_init(MAIN_URING_ENTRIES, class->uring_opcodes);
+		if (ret < 0)
+			mullion_log(LOG_NOTICE, NULL, "no io_uring: %s; input and "
+				    "output one at a time", strerror(-ret));
+	}
+	/* After this no timer can be set: the allow-list has no such call. */
+	step = "watchdog timer";
+	ret = mullion_doorbell_watchdog(MAIN_SLOW_MS);
+	if (ret < 0)
+		goto fail;
+	ret = main_sandbox(class, uid);
+	if (ret < 0)
+		return 1;
+	step = "socket";
+	ret = service_socket_start(MAIN_SOCKET);
+	if (ret < 0)
+		goto fail;
+	service.source.poll = main_poll;
+	service.source.arm = main_arm;
+	service.source.disarm = main_disarm;
+	service.source.turn_end = main_turn_end;
+	mullion_loop_source_add(&service.source);
+	mullion_loop_timer_start(&service.slow, MAIN_SLOW_MS, true, main_slow, NULL);
+	return mullion_loop_run();
+
+fail:
+	mullion_log(LOG_ERR, NULL, "cannot start: %s: %s", step, strerror(-ret));
+	return 1;
+}
+
+int mullion_service_main(int argc, char **argv, const struct mullion_class *class)
+{
+	static const struct option options[] = {
+		{ "describe", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "uid", required_argument, NULL, 'u' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	unsigned long uid = 0;
+	char *end;
+	int option;
+
+	mullion_log_init(class->name);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'd':
+			return main_describe(class);
+		case 'h':
+			main_usage(stdout, class);
+			return 0;
+		case 'V':
+			printf("mullion-%s %s\n", class->name, MULLION_VERSION);
+			return 0;
+		case 'u':
+			errno = 0;
+			uid = strtoul(optarg, &end, 10);
+			if (errno || *end || end == optarg || uid >= UINT32_MAX) {
+				fprintf(stderr, "mullion-%s: %s: not a user "
+					"number\n", class->name, optarg);
+				return 2;
+			}
+			break;
+		default:
+			main_usage(stderr, class);
+			return 2;
+		}
+	}
+	if (optind != argc) {
+		main_usage(stderr, class);
+		return 2;
+	}
+	if (fcntl(MAIN_SOCKET, F_GETFD) < 0) {
+		fprintf(stderr, "mullion-%s: descriptor %d is not open: this program "
+			"is started by mulliond\n", class->name, MAIN_SOCKET);
+		return 2;
+	}
+	return main_serve(class, (uid_t)uid);
+}
