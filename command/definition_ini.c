@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * command/definition_ini.c - definitions from INI files
+ *
+ * inih cuts the text into keys and values.  What it would pass over in silence
+ * is looked at before it gets a line: unknown and repeated sections, NUL
+ * characters, indented lines (inih takes them for continuations).  Its limit of
+ * 200 bytes a line does not hold here: a longer line is given to it as a line
+ * with continuations, and its parts are put together again.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "definition_field.h"
+
+#define DEFINITION_INI_MAX	65536
+
+/**
+ * struct ini_state - one file being read
+ * @at, @end: the text not yet read
+ * @rest: inih takes lines of 200 bytes; the rest of a longer one is given to
+ *	it as continuation lines, and put together again here
+ * @line: number of the line that was read last
+ * @section: "[Guest]" was seen
+ * @seen: bit mask of fields
+ * @kind, @value: what was read last and waits for its continuation; FIELDS: nothing
+ * @bad_line: number of the first line with an error, @why is about
+ */
+struct ini_state {
+	struct mullion_definition *def;
+	const char *at, *end;
+	char *rest;
+	unsigned int line;
+	bool section;
+	unsigned int seen;
+	int kind;
+	char *value;
+	unsigned int value_line;
+	unsigned int bad_line;
+	struct definition_why why;
+	char buffer[DEFINITION_INI_MAX + 2];
+};
+
+/* To be called after definition_why_set(); returns what stops inih's handler. */
+static int definition_ini_fail(struct ini_state *s, unsigned int line)
+{
+	if (!s->bad_line)
+		s->bad_line = line;
+	return 0;
+}
+
+static void definition_ini_flush(struct ini_state *s)
+{
+	struct definition_why why = { 0 };
+	int r;
+
+	if (s->kind == FIELDS || s->bad_line)
+		return;
+	r = definition_set(s->def, (enum definition_field_kind)s->kind, s->value, NULL, &why);
+	if (r == -ENOMEM)
+		definition_why_set(&why, "does not fit into memory");
+	if (r) {
+		definition_why_set(&s->why, "%s= %.360s", definition_fields[s->kind].ini, why.text);
+		definition_ini_fail(s, s->value_line);
+	}
+	s->kind = FIELDS;
+}
+
+/* Where a line is cut so that inih loses neither blanks nor takes a comment for one. */
+static size_t definition_ini_cut(const char *text, size_t room)
+{
+	size_t bytes = strlen(text);
+	size_t cut;
+
+	if (bytes <= room)
+		return bytes;
+	for (cut = room; cut > 1; cut--)
+		if (!isspace((unsigned char)text[cut - 1]) && !isspace((unsigned char)text[cut]) &&
+		    text[cut] != ';' && text[cut] != '#')
+			return cut;
+	return room;
+}
+
+static int definition_ini_section(struct ini_state *s, const char *line)
+{
+	size_t bytes = strlen(line);
+
+	while (bytes && isspace((unsigned char)line[bytes - 1]))
+		bytes--;
+	if (bytes != 7 || memcmp(line, "[Guest]", 7))
+		return definition_why_set(&s->why, "unknown section %.*s; only [Guest] is known",
+			       (int)(bytes > 60 ? 60 : bytes), line);
+	if (s->section)
+		return definition_why_set(&s->why, "a second section [Guest]; one file defines one guest");
+	s->section = true;
+	return 0;
+}
+
+/* Puts the next line into s->rest.  Return: false at the end or an error. */
+static bool definition_ini_line(struct ini_state *s)
+{
+	const char *newline;
+	size_t bytes;
+
+	if (s->at == s->end || s->bad_line)
+		return false;
+	s->line++;
+	newline = memchr(s->at, '\n', (size_t)(s->end - s->at));
+	bytes = (size_t)((newline ? newline + 1 : s->end) - s->at);
+	memcpy(s->buffer, s->at, bytes);
+	s->buffer[bytes] = '\0';
+	s->at += bytes;
+	if (strlen(s->buffer) != bytes) {
+		definition_why_set(&s->why, "the line holds a NUL character");
+		definition_ini_fail(s, s->line);
+		return false;
+	}
+	/* inih would add an indented line to the value above. */
+	for (s->rest = s->buffer; *s->rest == ' ' || *s->rest == '\t'; s->rest++)
+		;
+	if (s->rest[0] == '[' && definition_ini_section(s, s->rest)) {
+		definition_ini_fail(s, s->line);
+		return false;
+	}
+	return true;
+}
+
+/* fgets() of the text. */
+static char *definition_ini_read(char *out, int size, void *arg)
+{
+	struct ini_state *s = arg;
+	bool more = s->rest && *s->rest;
+	size_t bytes;
+
+	if (!more && !definition_ini_line(s))
+		return NULL;
+	bytes = definition_ini_cut(s->rest, (size_t)size - 3);
+	snprintf(out, (size_t)size, "%s%.*s", more ? " " : "", (int)bytes, s->rest);
+	s->rest += bytes;
+	return out;
+}
+
+static int definition_ini_append(struct ini_state *s, const char *value)
+{
+	size_t used = strlen(s->value);
+
+	/* Parts of one line, which fits. */
+	snprintf(s->value + used, DEFINITION_INI_MAX + 1 - used, "%s", value);
+	return 1;
+}
+
+static int definition_ini_value(void *arg, const char *section, const char *name,
+				const char *value)
+{
+	struct ini_state *s = arg;
+	int kind;
+
+	(void)section;
+	if (s->bad_line)
+		return 0;
+	if (s->kind != FIELDS && s->value_line == s->line)
+		return definition_ini_append(s, value);
+	definition_ini_flush(s);
+	for (kind = 0; kind < FIELDS; kind++)
+		if (!strcasecmp(name, definition_fields[kind].ini))
+			break;
+	if (!s->section)
+		definition_why_set(&s->why, "%.60s= stands before [Guest]", name);
+	else if (kind == FIELDS)
+		definition_why_set(&s->why, "unknown key %.60s=", name);
+	else if (s->seen & 1U << kind && definition_fields[kind].type != JSON_ARRAY)
+		definition_why_set(&s->why, "%s= is given twice", definition_fields[kind].ini);
+	else
+		goto take;
+	return definition_ini_fail(s, s->line);
+take:
+	s->seen |= 1U << kind;
+	s->kind = kind;
+	s->value_line = s->line;
+	s->value[0] = '\0';
+	return definition_ini_append(s, value);
+}
+
+static int definition_ini_parse(struct ini_state *s)
+{
+	int r = ini_parse_stream(definition_ini_read, s, definition_ini_value, s);
+
+	definition_ini_flush(s);
+	if (s->bad_line)
+		return -EINVAL;
+	if (r) {
+		/* inih counts continuation lines too; it saw no value there. */
+		definition_why_set(&s->why, r > 0 ? "neither KEY=VALUE nor [Guest] nor a comment" :
+			"out of memory");
+		s->bad_line = r > 0 && (unsigned int)r <= s->line ? (unsigned int)r : s->line;
+		return -EINVAL;
+	}
+	if (!s->section) {
+		s->bad_line = 1;
+		return definition_why_set(&s->why, "there is no section [Guest]");
+	}
+	if (definition_check(s->def, &s->why)) {
+		s->bad_line = s->line;
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int mullion_definition_from_ini(const char *text, size_t bytes, const char *file,
+				struct mullion_definition **ret, struct mullion_error *err)
+{
+	struct ini_state *s;
+	char where[160];
+	int r = -ENOMEM;
+
+	if (bytes > DEFINITION_INI_MAX)
+		return mullion_error_set(err, -EINVAL, "bad definition in", file, NULL,
+					 "the file is larger than %d bytes", DEFINITION_INI_MAX);
+	s = calloc(1, sizeof(*s));
+	if (s) {
+		s->def = definition_new();
+		s->value = malloc(DEFINITION_INI_MAX + 1);
+	}
+	if (!s || !s->def || !s->value) {
+		mullion_error_set(err, r, "cannot read definition", file, NULL, "out of memory");
+		goto out;
+	}
+	s->at = text;
+	s->end = text + bytes;
+	s->kind = FIELDS;
+	r = definition_ini_parse(s);
+	if (r) {
+		snprintf(where, sizeof(where), "%.140s:%u", file, s->bad_line);
+		mullion_error_set(err, r, "bad definition in", where, NULL, "%s", s->why.text);
+		goto out;
+	}
+	*ret = mullion_definition_ref(s->def);
+out:
+	if (s) {
+		mullion_definition_unref(s->def);
+		free(s->value);
+		free(s);
+	}
+	return r;
+}
