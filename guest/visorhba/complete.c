@@ -52,7 +52,7 @@ static void visorhba_copy_from_area(struct scsi_cmnd *cmd, const u8 *area,
 	scsi_for_each_sg(cmd, sg, scsi_sg_count(cmd), i) {
 		u32 n = min(sg->length, bytes);
 
-		memcpy(sg_virt(sg), area, n);
+		visorhba_copy(sg_virt(sg), area, n);
 		area += n;
 		bytes -= n;
 	}

@@ -36,7 +36,7 @@ static void visorhba_copy_to_area(struct scsi_cmnd *cmd, u8 *area, u32 bytes)
 	scsi_for_each_sg(cmd, sg, scsi_sg_count(cmd), i) {
 		u32 n = min(sg->length, bytes);
 
-		memcpy(area, sg_virt(sg), n);
+		visorhba_copy(area, sg_virt(sg), n);
 		area += n;
 		bytes -= n;
 	}

@@ -48,6 +48,7 @@
 #ifndef MULLION_VISORHBA_H
 #define MULLION_VISORHBA_H
 
+#include <linux/jump_label.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -252,6 +253,19 @@ static inline u32 visorhba_lun_to_wire(u64 lun)
 static inline u64 visorhba_lun_from_wire(u32 lun)
 {
 	return lun < 256 ? lun : lun | 0x4000;
+}
+
+/* copy.c */
+DECLARE_STATIC_KEY_FALSE(visorhba_copy_by_words);
+void visorhba_copy_words(void *dst, const void *src, size_t bytes);
+void visorhba_copy_init(void);
+
+static inline void visorhba_copy(void *dst, const void *src, size_t bytes)
+{
+	if (static_branch_unlikely(&visorhba_copy_by_words))
+		visorhba_copy_words(dst, src, bytes);
+	else
+		memcpy(dst, src, bytes);
 }
 
 /* submit.c */
