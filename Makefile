@@ -13,7 +13,7 @@ KERNEL := $(shell build-aux/kernel-release 6.1 2>/dev/null)
 KDIR ?= /usr/src/linux-headers-$(KERNEL)
 
 # What the modules and the small guests are made of.
-GUEST_SOURCES := $(shell find abi channel guest -name '*.[ch]' -o -name Kbuild)
+GUEST_SOURCES := $(shell find abi channel/range.h channel/signal_queue.h guest -name '*.[ch]' -o -name Kbuild)
 IMAGE_SOURCES := $(shell find image guest -type f ! -name '*.[ch]')
 
 .PHONY: all
@@ -91,8 +91,7 @@ run:
 	@$(MAKE) build images
 	@[ build/demo.img -nt build/images/debian/disk.img ] || \
 		cp --sparse=always build/images/debian/disk.img build/demo.img
-	@build/mullion run --root build/demo.img \
-		--kernel build/images/debian/vmlinuz --initrd build/images/debian/initrd.img
+	@build/mullion run --root build/demo.img
 
 .PHONY: check
 check:

@@ -18,12 +18,17 @@ static int boot_copy(char *out, size_t size, const char *a, const char *b)
 	return (size_t)snprintf(out, size, "%s%s", a, b) < size ? 0 : -ENAMETOOLONG;
 }
 
-/* Return: 0 when @folder has both files. */
+/*
+ * Return: 0 when @folder has both files.  A kernel that is unpacked already
+ * starts seconds earlier where the CPU is emulated.
+ */
 static int boot_folder(struct mullion_boot *boot, const char *folder)
 {
 	int r;
 
-	r = boot_copy(boot->kernel, sizeof(boot->kernel), folder, "/vmlinuz");
+	r = boot_copy(boot->kernel, sizeof(boot->kernel), folder, "/vmlinux");
+	if (!r && access(boot->kernel, R_OK) < 0)
+		r = boot_copy(boot->kernel, sizeof(boot->kernel), folder, "/vmlinuz");
 	if (!r)
 		r = boot_copy(boot->initrd, sizeof(boot->initrd), folder, "/initrd.img");
 	if (!r && (access(boot->kernel, R_OK) < 0 || access(boot->initrd, R_OK) < 0))
