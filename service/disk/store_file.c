@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * service/disk/store_file.c - blocks in a regular file or on a block device
+ *
+ * Theory of operation
+ *
+ * Data moves between the client's pool and the file with no copy of our own.
+ * What cannot block for long is done inline, in the call that asks for it;
+ * everything else goes through the ring and never holds up the queue:
+ *
+ *  - A read is tried with RWF_NOWAIT.  What the page cache does not have is
+ *    read through the ring.  A memory file system does not know RWF_NOWAIT and
+ *    does not block either: there the read is a plain one.
+ *  - A buffered write of up to FILE_INLINE_WRITE bytes is done inline, because
+ *    handing it to a kernel worker costs thirty times as much.  It may still
+ *    be slow (a full journal, throttling of dirty pages): one that takes long
+ *    sends all writes through the ring for a while, twice as long each time
+ *    it happens again.
+ *  - Flushes, stable writes, hole punching and all direct I/O go through the
+ *    ring.
+ *
+ * A flush with nothing written since the last one succeeded, and none under
+ * way, ends at once.  Writes count as done for this when they have ended.
+ *
+ * Direct I/O (cache=none, the descriptor was opened so) moves unaligned
+ * vectors through a buffer of its own.
+ *
+ * Where the kernel gives no ring everything is inline, and slow operations do
+ * hold up the others.
+ *
+ * Failure behaviour: errors of the kernel are passed on, an end of file within
+ * a read as -ENODATA; punching that the file system does not know is
+ * -EOPNOTSUPP for ever after.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/falloc.h>
+#include <linux/magic.h>
+
+#include "../../abi/disk.h"
+#include "../common/log.h"
+#include "fence.h"
+#include "store.h"
+
+#define FILE_INLINE_WRITE	(256U << 10)
+#define FILE_SLOW_NS		1000000ULL	/* an inline write that is slow */
+#define FILE_BACKOFF_NS		100000000ULL	/* ring for so long, at first */
+#define FILE_BACKOFF_MAX_NS	5000000000ULL
+#define FILE_UNKNOWN_ALIGN	4096
+
+struct store_file {
+	struct store store;
+	int fd;
+	int slot;		/* in the ring, or -1 */
+	bool direct;
+	bool nowait;		/* RWF_NOWAIT works here */
+	bool memory;		/* reads cannot block */
+	bool block_device;
+	bool read_only;
+	bool dirty;
+	bool no_zero;		/* FALLOC_FL_ZERO_RANGE does not work here */
+	uint32_t align;		/* of direct I/O vectors */
+	uint32_t flushes;	/* under way */
+	uint64_t slow_until;
+	uint64_t backoff;
+	struct store_io *starved;	/* no room in the ring: later */
+	struct store_io **starved_end;
+	struct fence fence;
+};
+
+static struct store_file *file_of(struct store *store)
+{
+	return (struct store_file *)store;
+}
+
+static uint64_t file_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* @bytes have moved: let the vectors begin behind them. */
+static void file_advance(struct store_io *io, uint64_t bytes)
+{
+	io->moved += bytes;
+	while (io->iovcnt && bytes >= io->iov->iov_len) {
+		bytes -= io->iov->iov_len;
+		io->iov++;
+		io->iovcnt--;
+	}
+	if (io->iovcnt) {
+		io->iov->iov_base = (char *)io->iov->iov_base + bytes;
+		io->iov->iov_len -= bytes;
+	}
+}
+
+static void file_queue(struct store_file *file, struct store_io *io);
+
+/* ---- direct I/O through a buffer --------------------------------------- */
+
+static bool file_is_aligned(const struct store_file *file,
+			    const struct store_io *io)
+{
+	uint64_t odd = 0;
+	uint16_t i;
+
+	for (i = 0; i < io->iovcnt; i++)
+		odd |= (uintptr_t)io->iov[i].iov_base | io->iov[i].iov_len;
+	return !(odd & (file->align - 1));
+}
+
+static void file_copy(struct store_io *io, uint8_t *buffer, bool to_vectors)
+{
+	uint16_t i;
+
+	for (i = 0; i < io->iovcnt; i++) {
+		if (to_vectors)
+			memcpy(io->iov[i].iov_base, buffer, io->iov[i].iov_len);
+		else
+			memcpy(buffer, io->iov[i].iov_base, io->iov[i].iov_len);
+		buffer += io->iov[i].iov_len;
+	}
+}
+
+/* What a bounced operation had before: kept in front of its buffer. */
+struct file_bounce {
+	struct iovec *iov;
+	uint16_t iovcnt;
+	struct iovec vec;
+	uint8_t *buffer;
+};
+
+static int file_bounce_begin(struct store_io *io)
+{
+	struct file_bounce *bounce = malloc(sizeof(*bounce));
+
+	if (!bounce)
+		return -ENOMEM;
+	if (posix_memalign((void **)&bounce->buffer, FILE_UNKNOWN_ALIGN,
+			   io->bytes)) {
+		free(bounce);
+		return -ENOMEM;
+	}
+	if (io->op == STORE_WRITE)
+		file_copy(io, bounce->buffer, false);
+	bounce->iov = io->iov;
+	bounce->iovcnt = io->iovcnt;
+	bounce->vec.iov_base = bounce->buffer;
+	bounce->vec.iov_len = io->bytes;
+	io->iov = &bounce->vec;
+	io->iovcnt = 1;
+	io->scratch = bounce;
+	return 0;
+}
+
+static void file_bounce_end(struct store_io *io, int error)
+{
+	struct file_bounce *bounce = io->scratch;
+
+	io->scratch = NULL;
+	io->iov = bounce->iov;
+	io->iovcnt = bounce->iovcnt;
+	if (!error && io->op == STORE_READ)
+		file_copy(io, bounce->buffer, true);
+	free(bounce->buffer);
+	free(bounce);
+}
+
+/* ---- through the ring -------------------------------------------------- */
+
+static int file_end(struct store_file *file, struct store_io *io, int error)
+{
+	switch (io->op) {
+	case STORE_FLUSH:
+		file->flushes--;
+		if (error)
+			file->dirty = true;
+		break;
+	case STORE_READ:
+		break;
+	default:
+		file->dirty = true;
+	}
+	if (io->scratch)
+		file_bounce_end(io, error);
+	return error;
+}
+
+static int file_fallocate_error(struct store_file *file, struct store_io *io,
+				int error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+	case -ENOSYS:
+	case -ENODEV:
+	case -EINVAL:
+		if (io->op == STORE_ZERO)
+			file->no_zero = true;
+		return -EOPNOTSUPP;
+	default:
+		return error;
+	}
+}
+
+/*
+ * What a system call or the ring says about an operation.  Returns true if
+ * there is more to do.
+ */
+static bool file_result(struct store_file *file, struct store_io *io,
+			int64_t res, int *error)
+{
+	*error = 0;
+	if (res == -EINTR || res == -EAGAIN)
+		return true;
+	switch (io->op) {
+	case STORE_READ:
+	case STORE_WRITE:
+		if (res > 0)
+			file_advance(io, (uint64_t)res);
+		else if (!res)
+			*error = io->op == STORE_READ ? -ENODATA : -ENOSPC;
+		else
+			*error = (int)res;
+		return !*error && io->moved < io->bytes;
+	case STORE_FLUSH:
+		*error = (int)res;
+		return false;
+	default:
+		*error = res ? file_fallocate_error(file, io, (int)res) : 0;
+		return false;
+	}
+}
+
+static void file_ring_done(struct mullion_uring_op *op, int res)
+{
+	struct store_io *io = (struct store_io *)(void *)
+		((unsigned char *)op - offsetof(struct store_io, ring));
+	struct store_file *file = io->owner;
+	int error;
+
+	if (file_result(file, io, res, &error)) {
+		file_queue(file, io);
+		return;
+	}
+	io->done(io, file_end(file, io, error));
+}
+
+static int file_fallocate_mode(const struct store_io *io)
+{
+	return FALLOC_FL_KEEP_SIZE | (io->op == STORE_UNMAP ?
+				      FALLOC_FL_PUNCH_HOLE :
+				      FALLOC_FL_ZERO_RANGE);
+}
+
+/* Hand the rest of an operation to the ring; false: it has no room. */
+static bool file_ring(struct store_file *file, struct store_io *io)
+{
+	struct io_uring_sqe *sqe = mullion_uring_sqe();
+	uint64_t offset = io->offset + io->moved;
+
+	if (!sqe)
+		return false;
+	switch (io->op) {
+	case STORE_READ:
+		io_uring_prep_readv(sqe, file->slot, io->iov, io->iovcnt,
+				    offset);
+		break;
+	case STORE_WRITE:
+		io_uring_prep_writev2(sqe, file->slot, io->iov, io->iovcnt,
+				      offset, io->flags & STORE_FUA ?
+				      RWF_DSYNC : 0);
+		break;
+	case STORE_FLUSH:
+		io_uring_prep_fsync(sqe, file->slot, IORING_FSYNC_DATASYNC);
+		break;
+	default:
+		io_uring_prep_fallocate(sqe, file->slot,
+					file_fallocate_mode(io),
+					(off_t)io->offset, (off_t)io->bytes);
+	}
+	io->ring.done = file_ring_done;
+	mullion_uring_queue(sqe, &io->ring);
+	return true;
+}
+
+static void file_queue(struct store_file *file, struct store_io *io)
+{
+	if (!file->starved && file_ring(file, io))
+		return;
+	io->next = NULL;
+	*file->starved_end = io;
+	file->starved_end = &io->next;
+}
+
+static void file_turn_end(struct store *store)
+{
+	struct store_file *file = file_of(store);
+	struct store_io *io;
+
+	while ((io = file->starved)) {
+		struct store_io *next = io->next;
+
+		if (!file_ring(file, io))
+			return;
+		file->starved = next;
+		if (!next)
+			file->starved_end = &file->starved;
+	}
+}
+
+/* ---- inline ------------------------------------------------------------ */
+
+static int64_t file_call(struct store_file *file, struct store_io *io,
+			 int flags)
+{
+	off_t offset = (off_t)(io->offset + io->moved);
+	int64_t res;
+
+	switch (io->op) {
+	case STORE_READ:
+		res = preadv2(file->fd, io->iov, io->iovcnt, offset, flags);
+		break;
+	case STORE_WRITE:
+		res = pwritev2(file->fd, io->iov, io->iovcnt, offset, flags);
+		break;
+	case STORE_FLUSH:
+		res = fdatasync(file->fd);
+		break;
+	default:
+		res = fallocate(file->fd, file_fallocate_mode(io),
+				(off_t)io->offset, (off_t)io->bytes);
+	}
+	return res < 0 ? -errno : res;
+}
+
+/* Where there is no ring. */
+static int file_blocking(struct store_file *file, struct store_io *io)
+{
+	int flags = io->op == STORE_WRITE && io->flags & STORE_FUA ?
+		    RWF_DSYNC : 0;
+	int error;
+
+	while (file_result(file, io, file_call(file, io, flags), &error))
+		;
+	return file_end(file, io, error);
+}
+
+static int file_background(struct store_file *file, struct store_io *io)
+{
+	int error;
+
+	if (file->direct && io->op <= STORE_WRITE && !file_is_aligned(file, io)) {
+		error = file_bounce_begin(io);
+		if (error)
+			return error;
+	}
+	if (file->slot < 0)
+		return file_blocking(file, io);
+	file_queue(file, io);
+	return STORE_PENDING;
+}
+
+static int file_read(struct store_file *file, struct store_io *io)
+{
+	int64_t res;
+	int error;
+
+	if (file->direct || io->flags & STORE_ASYNC ||
+	    !(file->nowait || file->memory))
+		return file_background(file, io);
+	res = file_call(file, io, file->nowait ? RWF_NOWAIT : 0);
+	if (res == (int64_t)io->bytes) {
+		io->moved = io->bytes;
+		return 0;
+	}
+	if (res == -EOPNOTSUPP) {
+		file->nowait = false;
+		return file_background(file, io);
+	}
+	if (!file_result(file, io, res, &error))
+		return error;
+	return file_background(file, io);
+}
+
+static int file_write(struct store_file *file, struct store_io *io)
+{
+	uint64_t begun, now;
+	int64_t res;
+	int error;
+
+	if (file->direct || io->flags || io->bytes > FILE_INLINE_WRITE)
+		return file_background(file, io);
+	begun = file_now();
+	if (begun < file->slow_until)
+		return file_background(file, io);
+	res = file_call(file, io, 0);
+	file->dirty = true;
+	now = file_now();
+	if (now - begun > FILE_SLOW_NS && file->slot >= 0) {
+		/* soon after the last time: longer */
+		if (begun - file->slow_until > file->backoff * 8)
+			file->backoff = FILE_BACKOFF_NS;
+		else if (file->backoff < FILE_BACKOFF_MAX_NS)
+			file->backoff *= 2;
+		file->slow_until = now + file->backoff;
+	}
+	if (res == (int64_t)io->bytes) {
+		io->moved = io->bytes;
+		return 0;
+	}
+	if (!file_result(file, io, res, &error))
+		return error;
+	return file_background(file, io);
+}
+
+static int file_submit(struct store *store, struct store_io *io)
+{
+	struct store_file *file = file_of(store);
+
+	io->scratch = NULL;
+	io->owner = file;
+	switch (io->op) {
+	case STORE_READ:
+		return file_read(file, io);
+	case STORE_WRITE:
+		return file_write(file, io);
+	case STORE_FLUSH:
+		if (file->read_only || (!file->dirty && !file->flushes))
+			return 0;
+		file->dirty = false;
+		file->flushes++;
+		return file_background(file, io);
+	default:
+		if (io->op == STORE_ZERO && file->no_zero)
+			return -EOPNOTSUPP;
+		return file_background(file, io);
+	}
+}
+
+/* ---- what it looks like ------------------------------------------------ */
+
+static int64_t file_size(struct store *store)
+{
+	struct store_file *file = file_of(store);
+	struct stat st;
+	off_t end;
+
+	if (file->block_device) {
+		end = lseek(file->fd, 0, SEEK_END);
+		return end < 0 ? -errno : end;
+	}
+	return fstat(file->fd, &st) ? -errno : st.st_size;
+}
+
+static int file_status(struct store *store, uint64_t offset, uint64_t bytes,
+		       uint64_t *run, bool *mapped)
+{
+	struct store_file *file = file_of(store);
+	off_t data, hole;
+
+	*run = bytes;
+	*mapped = true;
+	if (file->block_device)
+		return 0;
+	data = lseek(file->fd, (off_t)offset, SEEK_DATA);
+	if (data < 0 && errno == ENXIO) {
+		*mapped = false;
+		return 0;
+	}
+	if (data < 0)
+		return errno == EINVAL ? 0 : -errno;
+	if (data > (off_t)offset) {
+		*mapped = false;
+		if ((uint64_t)data - offset < bytes)
+			*run = (uint64_t)data - offset;
+		return 0;
+	}
+	hole = lseek(file->fd, (off_t)offset, SEEK_HOLE);
+	if (hole > (off_t)offset && (uint64_t)hole - offset < bytes)
+		*run = (uint64_t)hole - offset;
+	return 0;
+}
+
+static void file_close(struct store *store)
+{
+	struct store_file *file = file_of(store);
+
+	fence_cancel(&file->fence);
+	if (file->slot >= 0)
+		mullion_uring_file_del(file->slot);
+	close(file->fd);
+	free(file);
+}
+
+static const struct store_ops file_ops = {
+	.submit = file_submit,
+	.size = file_size,
+	.status = file_status,
+	.turn_end = file_turn_end,
+	.close = file_close,
+};
+
+/* Alignment of direct I/O; false if 512-byte blocks cannot be moved. */
+static bool file_direct_align(struct store_file *file)
+{
+	struct statx stx;
+
+	file->align = FILE_UNKNOWN_ALIGN;
+#ifdef STATX_DIOALIGN
+	if (!statx(file->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) &&
+	    stx.stx_mask & STATX_DIOALIGN && stx.stx_dio_offset_align) {
+		file->align = stx.stx_dio_mem_align > stx.stx_dio_offset_align ?
+			      stx.stx_dio_mem_align : stx.stx_dio_offset_align;
+		return stx.stx_dio_offset_align <= 512;
+	}
+#else
+	(void)stx;
+#endif
+	return true;
+}
+
+static bool file_is_memory(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
+		fs.f_type == HUGETLBFS_MAGIC);
+}
+
+static int file_examine(struct store_file *file,
+			const struct store_request *request)
+{
+	int flags = fcntl(request->fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || fstat(request->fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		mullion_log(LOG_ERR, request->name,
+			    "is neither a regular file nor a block device");
+		return -EINVAL;
+	}
+	if ((flags & O_ACCMODE) == O_RDONLY && !file->read_only) {
+		mullion_log(LOG_ERR, request->name,
+			    "was opened for reading only; add ,ro or make the image writable");
+		return -EROFS;
+	}
+	file->block_device = S_ISBLK(st.st_mode);
+	file->memory = file_is_memory(request->fd);
+	file->direct = flags & O_DIRECT;
+	file->store.unmap = !file->read_only;
+	file->store.unmap_granularity = (uint32_t)st.st_blksize;
+	if (file->store.unmap_granularity < 512 ||
+	    file->store.unmap_granularity > 1U << 20)
+		file->store.unmap_granularity = 4096;
+	if (file->direct && !file_direct_align(file)) {
+		mullion_log(LOG_ERR, request->name,
+			    "cannot be accessed directly in blocks of 512 bytes; use cache=writeback");
+		return -EINVAL;
+	}
+	/* Beyond the end nothing changes: it only tells whether it can. */
+	if (file->store.unmap && !file->block_device &&
+	    fallocate(request->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+		      (st.st_size + 4095) & ~4095LL, 4096))
+		file->store.unmap = false;
+	return 0;
+}
+
+static void file_fenced(struct fence *fence, int error)
+{
+	struct store_file *file = (struct store_file *)(void *)
+		((unsigned char *)fence - offsetof(struct store_file, fence));
+
+	/* the last use of it: the answer may close the store */
+	file->store.opened(&file->store, file->store.arg, error);
+}
+
+/**
+ * store_file_open() - use an open file or block device
+ */
+int store_file_open(const struct store_request *request, struct store **out)
+{
+	struct store_file *file;
+	int error;
+
+	if (request->fd < 0) {
+		mullion_log(LOG_ERR, request->name,
+			    "was announced without a descriptor");
+		return -EBADF;
+	}
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->store.ops = &file_ops;
+	file->store.opened = request->opened;
+	file->store.arg = request->arg;
+	file->fd = request->fd;
+	file->slot = -1;
+	file->nowait = true;
+	file->backoff = FILE_BACKOFF_NS;
+	file->starved_end = &file->starved;
+	file->read_only = request->config->flags & MULLION_DISK_READ_ONLY;
+	/* what a predecessor wrote may not be stable yet */
+	file->dirty = true;
+	error = file_examine(file, request);
+	if (error)
+		goto fail;
+	if (mullion_uring_is_available()) {
+		file->slot = mullion_uring_file_add(file->fd);
+		if (file->slot < 0) {
+			error = file->slot;
+			goto fail;
+		}
+	}
+	error = fence_lock(&file->fence, file->fd, file->read_only,
+			   request->adopt, request->name, file_fenced);
+	if (error && error != -EINPROGRESS) {
+		mullion_log(LOG_ERR, request->name, "cannot be locked: %s",
+			    strerror(-error));
+		goto fail_slot;
+	}
+	*out = &file->store;
+	return error;
+
+fail_slot:
+	if (file->slot >= 0)
+		mullion_uring_file_del(file->slot);
+fail:
+	free(file);
+	return error;
+}
