@@ -91,8 +91,12 @@ static void args_machine(struct args *args, const struct mullion_qemu_options *o
 	args_add(args, "-accel");
 	args_add(args, "%s", options->kvm ? "kvm" : "tcg,thread=multi");
 	args_add(args, "-cpu");
-	/* Five-level page tables only make an emulated guest slower. */
-	args_add(args, "%s", options->kvm ? "host" : "max,la57=off");
+	/*
+	 * Five-level page tables only make an emulated guest slower, and so does
+	 * "rep movsb", which a kernel uses for every copy when it sees erms: it
+	 * is emulated byte by byte.
+	 */
+	args_add(args, "%s", options->kvm ? "host" : "max,la57=off,erms=off");
 	args_add(args, "-smp");
 	args_add(args, "%u", def->cpus);
 	args_add(args, "-m");
