@@ -169,6 +169,7 @@ static void bus_on_served(void *arg, int error, uint32_t status,
 	bus->pending--;
 	if (error == -ECONNRESET) {
 		bus->server = MULLION_END_NONE;
+		mullion_cp_bus_answered(bus);
 		return;
 	}
 	bus->server = error ? MULLION_END_FAILED : MULLION_END_PRESENT;
@@ -177,6 +178,7 @@ static void bus_on_served(void *arg, int error, uint32_t status,
 				   "bus-failed", "it does not take the bus of guest %s: %s",
 				   bus->guest_name, mullion_cp_status_text(status, buffer));
 	mullion_service_changed(bus->service);
+	mullion_cp_bus_answered(bus);
 }
 
 /* Has any of its devices been served?  Then the bus is adopted, too. */
@@ -245,57 +247,95 @@ void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
 		mullion_cp_bus_free(bus);
 }
 
+static void bus_withdraw_step(struct mullion_cp_bus *bus);
+
 static void bus_on_withdrawn(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
 {
 	struct mullion_cp_bus *bus = arg;
-	struct mullion_service *service = bus->service;
 
 	(void)error;
 	(void)status;
 	(void)answer;
-	if (--bus->pending)
+	bus->pending--;
+	mullion_cp_bus_answered(bus);
+}
+
+void mullion_cp_bus_answered(struct mullion_cp_bus *bus)
+{
+	struct mullion_service *service = bus->service;
+
+	if (bus->partition)
 		return;
-	mullion_cp_bus_free(bus);
+	bus_withdraw_step(bus);
 	if (!service->buses)
 		mullion_service_end(service);
+}
+
+static int bus_send_destroy(struct mullion_cp_bus *bus, uint32_t id,
+			    const union controlvm_packet *packet)
+{
+	struct mullion_cp_command command = {
+		.id = id,
+		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
+		.packet = *packet,
+		.answer = bus_on_withdrawn,
+		.arg = bus,
+	};
+	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0,
+					   &command.payload_bytes);
+	int r = -ENOMEM;
+
+	command.payload = payload;
+	if (payload)
+		r = mullion_cp_control_send(bus->service->control, &command);
+	free(payload);
+	if (!r)
+		bus->pending++;
+	return r;
+}
+
+/*
+ * Devices first, then the bus, then memory; each step waits for the answers of
+ * the one before, and for those of commands that were under way.
+ */
+static void bus_withdraw_step(struct mullion_cp_bus *bus)
+{
+	union controlvm_packet packet;
+	bool told = false;
+
+	if (bus->pending)
+		return;
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+		if (d->server == MULLION_END_NONE)
+			continue;
+		d->server = MULLION_END_NONE;
+		memset(&packet, 0, sizeof(packet));
+		packet.destroy_device.bus_no = bus->service_number;
+		packet.destroy_device.dev_no = d->number;
+		told |= !bus_send_destroy(bus, CONTROLVM_DEVICE_DESTROY, &packet);
+	}
+	if (told)
+		return;
+	if (bus->server != MULLION_END_NONE) {
+		bus->server = MULLION_END_NONE;
+		memset(&packet, 0, sizeof(packet));
+		packet.destroy_bus.bus_no = bus->service_number;
+		if (!bus_send_destroy(bus, CONTROLVM_BUS_DESTROY, &packet))
+			return;
+	}
+	mullion_cp_bus_free(bus);
 }
 
 void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
 {
 	struct mullion_service *service = bus->service;
-	struct mullion_cp_command command = {
-		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
-		.answer = bus_on_withdrawn,
-		.arg = bus,
-	};
-	void *payload;
 
 	bus_leave_partition(bus);
-	if (!service->process) {
+	if (service->process)
+		bus_withdraw_step(bus);
+	else
 		mullion_cp_bus_server_lost(bus);
-		goto out;
-	}
-	payload = mullion_cp_payload(service, 0, NULL, 0, &command.payload_bytes);
-	command.payload = payload;
-	for (struct mullion_cp_device *d = bus->devices; payload && d; d = d->next) {
-		command.id = CONTROLVM_DEVICE_DESTROY;
-		memset(&command.packet, 0, sizeof(command.packet));
-		command.packet.destroy_device.bus_no = bus->service_number;
-		command.packet.destroy_device.dev_no = d->number;
-		if (!mullion_cp_control_send(service->control, &command))
-			bus->pending++;
-	}
-	command.id = CONTROLVM_BUS_DESTROY;
-	memset(&command.packet, 0, sizeof(command.packet));
-	command.packet.destroy_bus.bus_no = bus->service_number;
-	if (payload && !mullion_cp_control_send(service->control, &command))
-		bus->pending++;
-	free(payload);
-	/* It has not attached yet, so it knows nothing of the bus. */
-	if (!bus->pending)
-		mullion_cp_bus_free(bus);
-out:
 	if (!service->buses)
 		mullion_service_end(service);
 }

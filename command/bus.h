@@ -84,6 +84,12 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus);
 void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus);
 
 /**
+ * mullion_cp_bus_answered() - a command to the service was answered; goes on
+ *	with a withdrawal, and may free the bus
+ */
+void mullion_cp_bus_answered(struct mullion_cp_bus *bus);
+
+/**
  * mullion_cp_bus_server_lost() - the service's process is dead
  */
 void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus);

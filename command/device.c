@@ -185,8 +185,10 @@ static void device_on_served(void *arg, int error, uint32_t status,
 
 	(void)answer;
 	bus->pending--;
-	if (error == -ECONNRESET) {
-		device->server = MULLION_END_NONE;
+	if (error == -ECONNRESET || !bus->partition) {
+		device->server = error == -ECONNRESET ? MULLION_END_NONE :
+				 MULLION_END_PRESENT;
+		mullion_cp_bus_answered(bus);
 		return;
 	}
 	if (error) {
@@ -345,8 +347,10 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 	device->adding = NULL;
 	mullion_disk_free(bus->core, device->leaving);
 	device->leaving = NULL;
-	if (error == -ECONNRESET)
+	if (error == -ECONNRESET || !bus->partition) {
+		mullion_cp_bus_answered(bus);
 		return;
+	}
 	if (!error) {
 		if (adding)
 			mullion_disk_served(adding);

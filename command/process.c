@@ -388,7 +388,8 @@ static int process_new(struct mullion_service_class *class, const char *label,
 	p->sock = -1;
 	p->log_fd = -1;
 	snprintf(p->label, sizeof(p->label), "%s", label);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       pair) < 0 ||
 	    pipe2(pipes, O_CLOEXEC) < 0) {
 		r = -errno;
 		goto fail;
@@ -397,7 +398,6 @@ static int process_new(struct mullion_service_class *class, const char *label,
 	p->log_fd = pipes[0];
 	pair[0] = -1;
 	pipes[0] = -1;
-	fcntl(p->sock, F_SETFL, O_NONBLOCK);
 	fcntl(p->log_fd, F_SETFL, O_NONBLOCK);
 	r = process_spawn(class->program, NULL, pair[1], -1, pipes[1], &p->pid);
 	if (r < 0)

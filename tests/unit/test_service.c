@@ -71,12 +71,17 @@ static int service_create_device(const void *payload, size_t bytes)
 	return 0;
 }
 
+static bool service_take_fds(void);
+
 static void service_command(void *arg, const struct controlvm_message *command,
 			    const void *payload, size_t bytes)
 {
 	int error = 0;
 
 	(void)arg;
+	/* descriptors were sent before the message that names them */
+	while (service_take_fds())
+		;
 	if (command->hdr.id == CONTROLVM_DEVICE_CREATE)
 		error = service_create_device(payload, bytes);
 	mullion_control_client_respond(sv.control, command, error, NULL);
@@ -153,7 +158,6 @@ static int service_main(int argc, char **argv)
 		uint64_t count;
 
 		poll(pfd, 2, 100);
-		/* descriptors come before the messages that name them */
 		while (service_take_fds())
 			;
 		if (pfd[1].revents && read(sv.recv, &count, sizeof(count)) < 0)
