@@ -146,8 +146,10 @@ static int definition_number(const char *text, bool units, uint64_t min, uint64_
 		return definition_why_set(why, "is \"%.40s\", not a number%s", text,
 			       units ? " such as 512M" : "");
 	if (value < min || value > max)
-		return definition_why_set(why, "is %llu, not within %llu and %llu", value,
-			       (unsigned long long)min, (unsigned long long)max);
+		return definition_why_set(why, units ? "is %llu, not within %lluM and %lluM" :
+					  "is %llu, not within %llu and %llu", value,
+					  (unsigned long long)(units ? min >> 20 : min),
+					  (unsigned long long)(units ? max >> 20 : max));
 	*ret = value;
 	return 0;
 }

@@ -117,7 +117,7 @@ static void qemu_closed(void *arg, int error)
 	struct mullion_qemu *q = arg;
 
 	/* A QEMU that we cannot talk to any more is not left running. */
-	if (error) {
+	if (error && error != -ECONNRESET) {
 		mullion_log(LOG_WARNING, q->name, "QEMU's monitor: %s; ending QEMU",
 			    strerror(-error));
 		mullion_qemu_kill(q);

@@ -43,6 +43,7 @@ struct mullion_qmp {
 	void *arg;
 	int fd;
 	bool greeted, ready, closed;
+	char version[32];	/* of QEMU */
 	bool *freed;		/* set when a callback frees the client */
 	uint64_t last_id;
 	struct qmp_command *first, **last;
@@ -226,23 +227,23 @@ static void qmp_capable(void *arg, int error, json_t *result)
 	if (error)
 		return;
 	q->ready = true;
+	/* The greeting comes early; an answer comes when QEMU has started completely. */
+	if (q->handler->ready)
+		q->handler->ready(q->arg, q->version);
 }
 
 static int qmp_greeting(struct mullion_qmp *q, json_t *message)
 {
 	json_t *version = json_object_get(json_object_get(json_object_get(message, "QMP"),
 							  "version"), "qemu");
-	char text[64];
 
 	if (!version)
 		return -EPROTO;
-	snprintf(text, sizeof(text), "%d.%d.%d",
+	snprintf(q->version, sizeof(q->version), "%d.%d.%d",
 		 (int)json_integer_value(json_object_get(version, "major")),
 		 (int)json_integer_value(json_object_get(version, "minor")),
 		 (int)json_integer_value(json_object_get(version, "micro")));
 	q->greeted = true;
-	if (q->handler->ready)
-		q->handler->ready(q->arg, text);
 	return 0;
 }
 

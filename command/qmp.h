@@ -12,7 +12,7 @@ struct mullion_qmp;
 
 /**
  * struct mullion_qmp_handler - whom to tell
- * @ready: capabilities are negotiated; QEMU's version as text
+ * @ready: QEMU has started and takes commands; its version as text
  * @event: an event; @data may be NULL
  * @closed: the monitor's end; @error is 0 at end of file, else negative errno.
  *	Called once; every command that was under way has been told -ECONNRESET

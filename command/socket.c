@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* command/socket.c - the API's socket and the lock that there is one daemon */
+/*
+ * command/socket.c - the API's socket and the lock that there is one daemon
+ *
+ * A daemon that ends removes what it made.  One that is killed cannot, so a
+ * child of it, which does nothing else, waits for its end and then does it.
+ * The lock decides between that child and a new daemon: whoever holds it may
+ * remove or make the socket.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -72,6 +81,57 @@ static int socket_listen(const struct mullion_paths *paths, int64_t group)
 	return fd;
 }
 
+static void socket_remove(const struct mullion_socket *sock, const struct mullion_paths *paths)
+{
+	unlink(paths->socket);
+	unlink(sock->lock);
+	rmdir(paths->runtime);
+}
+
+/* The child: waits until nobody holds the other end of @fd. */
+static void socket_cleaner(const struct mullion_socket *sock, const struct mullion_paths *paths,
+			   int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t all;
+	char byte;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_NAME, "mulliond-clean");
+	setsid();
+	/* The daemon's lock among others; and standard error may be a pipe to a test. */
+	dup2(fd, 3);
+	close_range(4, ~0U, 0);
+	for (fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	while (read(3, &byte, 1) > 0)
+		;
+	if (access(sock->lock, F_OK) == 0 && socket_lock(sock->lock) >= 0)
+		socket_remove(sock, paths);
+	_exit(0);
+}
+
+static int socket_start_cleaner(struct mullion_socket *sock, const struct mullion_paths *paths)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		socket_cleaner(sock, paths, ends[0]);
+	close(ends[0]);
+	if (pid < 0) {
+		close(ends[1]);
+		return -EAGAIN;
+	}
+	/* Open until the daemon's end, whatever kind of end that is. */
+	sock->alive_fd = ends[1];
+	return 0;
+}
+
 static int socket_inherited(void)
 {
 	int n = sd_listen_fds(1);
@@ -90,6 +150,7 @@ int mullion_socket_open(struct mullion_socket *sock, const struct mullion_paths 
 	int r;
 
 	sock->listen_fd = -1;
+	sock->alive_fd = -1;
 	snprintf(sock->lock, sizeof(sock->lock), "%s/mulliond.lock", paths->runtime);
 	r = socket_lock(sock->lock);
 	if (r == -EALREADY)
@@ -100,8 +161,11 @@ int mullion_socket_open(struct mullion_socket *sock, const struct mullion_paths 
 	sock->lock_fd = r;
 	r = socket_inherited();
 	sock->inherited = r > 0;
-	if (r == 0)
-		r = socket_listen(paths, group);
+	if (r == 0) {
+		r = socket_start_cleaner(sock, paths);
+		if (!r)
+			r = socket_listen(paths, group);
+	}
 	if (r < 0) {
 		int code = r;
 
@@ -119,9 +183,11 @@ void mullion_socket_close(struct mullion_socket *sock, const struct mullion_path
 {
 	if (sock->listen_fd >= 0)
 		close(sock->listen_fd);
-	if (!sock->inherited)
-		unlink(paths->socket);
-	unlink(sock->lock);
-	rmdir(paths->runtime);
+	if (sock->inherited)
+		unlink(sock->lock);
+	else
+		socket_remove(sock, paths);
 	close(sock->lock_fd);
+	if (sock->alive_fd >= 0)
+		close(sock->alive_fd);
 }

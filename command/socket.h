@@ -16,11 +16,13 @@
  * @listen_fd: the API's socket; the HTTP server takes it
  * @lock_fd: locked as long as the daemon lives
  * @lock: its path
+ * @alive_fd: its end tells the cleaning child that the daemon is gone
  * @inherited: the service manager made the socket and keeps it
  */
 struct mullion_socket {
 	int listen_fd;
 	int lock_fd;
+	int alive_fd;
 	char lock[PATH_MAX + 16];
 	bool inherited;
 };

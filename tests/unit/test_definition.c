@@ -118,7 +118,7 @@ static void test_ini_refused(void **state)
 	ini_refused("[Guest]\nName=a\nName=b\n", 3, "Name= is given twice");
 	ini_refused("[Guest]\nName=../a\n", 2, "Name= is \"../a\"");
 	ini_refused("[Guest]\nName=a\nMemory=lots\n", 3, "not a number such as 512M");
-	ini_refused("[Guest]\nName=a\nMemory=1M\n", 3, "not within");
+	ini_refused("[Guest]\nName=a\nMemory=1M\n", 3, "not within 64M");
 	ini_refused("[Guest]\nName=a\nMemory=67108865\n", 3, "multiple of 1 MiB");
 	ini_refused("[Guest]\nName=a\nMemory=99999999T\n", 3, "too large");
 	ini_refused("[Guest]\nName=a\nMemory=\n", 3, "not a number");
