@@ -29,7 +29,7 @@
 
 #include "visorhba.h"
 
-#define VISORHBA_IRQ_BYTES	(64U << 10)
+#define VISORHBA_IRQ_BYTES	(128U << 10)
 #define VISORHBA_IRQ_RESPONSES	64
 #define VISORHBA_RELEASE_SLOTS	32
 

@@ -292,13 +292,14 @@ static void visorhba_remove(struct visor_device *dev)
 	scsi_remove_host(hba->shost);
 
 	visorbus_disable_channel_interrupts(dev);
+	mutex_lock(&hba->control);
+	visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
+	mutex_unlock(&hba->control);
+	/* No interrupts, no commands: nobody queues these again. */
 	for (i = 0; i < hba->queue_count; i++)
 		flush_work(&hba->queues[i].work);
 	cancel_work_sync(&hba->fail_work);
 	cancel_delayed_work_sync(&hba->absent_work);
-	mutex_lock(&hba->control);
-	visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
-	mutex_unlock(&hba->control);
 
 	visorhba_stats_remove(hba);
 	dev_set_drvdata(&dev->device, NULL);

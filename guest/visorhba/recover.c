@@ -30,7 +30,7 @@
 
 #include "visorhba.h"
 
-#define VISORHBA_TMF_SECONDS		30
+#define VISORHBA_TMF_SECONDS		45	/* the service answers within 40 */
 #define VISORHBA_TMF_REMOVE_SECONDS	5
 #define VISORHBA_ATTACH_SECONDS		60
 
