@@ -106,8 +106,15 @@ check-debug:
 .PHONY: bench
 bench:
 	@$(MAKE) deps-check
-	@$(MAKE) build image-builtin
+	@$(MAKE) bench-build image-builtin
 	@bench/run
+
+# The benchmark program and the fio engine, which some tests use too.
+.PHONY: bench-build
+bench-build: build/build.ninja
+	@bench/get-peers
+	@meson setup --reconfigure -Dbench=true build >build/setup.log 2>&1 || { cat build/setup.log; exit 1; }
+	@$(MAKE) build
 
 .PHONY: install
 install: build modules image-builtin
