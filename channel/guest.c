@@ -21,6 +21,7 @@
 #include "guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -204,32 +205,35 @@ static int guest_message(struct mullion_guest *guest,
 	}
 }
 
-static int guest_receive(struct mullion_guest *guest)
+void guest_receive(struct mullion_guest *guest)
 {
 	struct mullion_fd_message message;
 	int fds[MULLION_FD_BATCH];
 	int ret;
 
-	for (;;) {
+	while (guest->socket >= 0) {
 		ret = mullion_fd_recv(guest->socket, &message, fds);
 		if (ret == -EAGAIN)
-			return 0;
+			return;
 		if (!ret)
 			ret = -EPIPE;
 		if (ret < 0)
-			break;
+			goto end;
 		ret = guest_message(guest, &message, fds);
 		for (unsigned int i = 0; i < message.count; i++) {
 			if (fds[i] >= 0)
 				close(fds[i]);
 		}
 		if (ret < 0)
-			break;
+			goto end;
 	}
+	return;
+
+end:
 	epoll_ctl(guest->epoll, EPOLL_CTL_DEL, guest->socket, NULL);
 	close(guest->socket);
 	guest->socket = -1;
-	return ret;
+	guest->error = ret;
 }
 
 static int guest_new(struct mullion_guest **ret)
@@ -254,8 +258,11 @@ static int guest_new(struct mullion_guest **ret)
 int mullion_guest_open_socket(struct mullion_guest **ret, int socket)
 {
 	struct mullion_guest *guest;
+	int flags = fcntl(socket, F_GETFL);
 	int error;
 
+	if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	error = guest_new(&guest);
 	if (error < 0)
 		return error;
@@ -395,14 +402,11 @@ static int guest_turn(struct mullion_guest *guest, int milliseconds)
 	for (int i = 0; i < n; i++) {
 		uint64_t what = events[i].data.u64;
 
-		if (what == GUEST_IS_SOCKET && guest->socket >= 0) {
-			ret = guest_receive(guest);
-			if (ret < 0)
-				guest->error = ret;
-		} else if ((what & 0xff) == GUEST_IS_WINDOW) {
+		if (what == GUEST_IS_SOCKET)
+			guest_receive(guest);
+		else if ((what & 0xff) == GUEST_IS_WINDOW)
 			guest_event(guest, guest_window_find(guest,
 						(uint32_t)(what >> 8)), false);
-		}
 	}
 	now = mullion_spin_now();
 	if (now >= guest->slow_due) {

@@ -7,7 +7,6 @@
  * descriptors and must not be swallowed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,10 +145,6 @@ int mullion_guest_connect(struct mullion_guest **ret, const char *socket_path,
 	error = connect_upgrade(fd, name);
 	if (error < 0)
 		goto close;
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		error = -errno;
-		goto close;
-	}
 	error = mullion_guest_open_socket(ret, fd);
 	if (error < 0)
 		goto close;

@@ -284,6 +284,7 @@ void guest_control_command(void *arg, const struct controlvm_message *command,
 
 	(void)payload;
 	(void)bytes;
+	guest_receive(guest);
 	memset(&packet, 0, sizeof(packet));
 	switch (command->hdr.id) {
 	case CONTROLVM_CHIPSET_INIT:

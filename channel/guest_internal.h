@@ -67,6 +67,11 @@ struct mullion_guest {
 
 /* guest.c */
 struct guest_window *guest_window_find(struct mullion_guest *guest, uint32_t id);
+/*
+ * Take all descriptors that have come.  Before every command: its descriptors
+ * were sent earlier, but the two ways are not ordered for their reader.
+ */
+void guest_receive(struct mullion_guest *guest);
 void guest_device_remove(struct mullion_guest_device *device);
 
 /* guest_control.c */

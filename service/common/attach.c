@@ -102,16 +102,13 @@ static bool attach_header_intact(const struct mullion_device *device)
 	    memcmp(&have.vhba, &fixed->vhba, sizeof(have.vhba)))
 		return false;
 	attach_ext_constant(&ext);
-	return !memcmp(device->ext, &ext, ATTACH_EXT_CONSTANT);
-}
-
-void service_attach_audit(struct mullion_device *device)
-{
-	if (device->starting || attach_header_intact(device))
-		return;
-	service_attach_fault(device, MULLION_FAULT_HEADER,
-			     "its channel header was overwritten");
-	service_attach_write_channel(device);
+	return !memcmp(device->ext, &ext, ATTACH_EXT_CONSTANT) &&
+	       mullion_load_relaxed(mullion_ext_u64(device->ext, server_generation)) ==
+		       device->generation &&
+	       mullion_load_relaxed(mullion_ext_u64(device->ext, server_epoch)) ==
+		       device->epoch &&
+	       mullion_load_relaxed(mullion_ext_u64(device->ext, features_offered)) ==
+		       ATTACH_OFFERED;
 }
 
 /* ---- rings -------------------------------------------------------------- */
@@ -151,20 +148,26 @@ static void attach_set_state(struct mullion_device *device, uint32_t state,
 	device->records.state->fault_reason = reason;
 }
 
-void service_attach_announce(struct mullion_device *device)
+/* What only the server writes, as it must be. */
+static void attach_write_server(struct mullion_device *device)
 {
 	struct mullion_channel_ext *ext = device->ext;
 
-	/*
-	 * A successor believes its state area, and puts right what a client
-	 * may have written meanwhile; then no old epoch looks confirmed.
-	 */
 	mullion_store_relaxed(mullion_ext_u64(ext, features_offered), ATTACH_OFFERED);
 	mullion_store_relaxed(mullion_ext_u64(ext, server_epoch), device->epoch);
-	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
 	/* pairs with the client's acquire of the generation when it raises */
 	mullion_store_release(mullion_ext_u64(ext, server_generation),
 			      device->generation);
+}
+
+void service_attach_announce(struct mullion_device *device)
+{
+	/*
+	 * A successor believes its state area, and puts right what a client
+	 * may have written meanwhile: no epoch but that one looks confirmed.
+	 */
+	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
+	attach_write_server(device);
 	device->bus->ring_event = true;
 }
 
@@ -200,11 +203,27 @@ void service_attach_fault(struct mullion_device *device, uint32_t reason,
 	device->wanted.epoch = false;
 	device->wanted.any = device->wanted.pause || device->wanted.destroy;
 	attach_set_state(device, MULLION_CHANNEL_FAULTED, reason);
+	service_attach_write_channel(device);
+	attach_write_server(device);
 	device->rung = true;
 	if (mullion_log_allowed(&device->limit))
 		mullion_log(LOG_WARNING, device->name, "channel stopped, fault %u: "
 			    "%s; its guest can attach anew", reason, what);
 	service_attach_quiesce(device);
+}
+
+void service_attach_audit(struct mullion_device *device)
+{
+	if (device->starting || attach_header_intact(device))
+		return;
+	if (!device->faulted) {
+		service_attach_fault(device, MULLION_FAULT_HEADER,
+				     "its channel header was overwritten");
+		return;
+	}
+	/* Scribbling goes on after the fault. */
+	service_attach_write_channel(device);
+	attach_write_server(device);
 }
 
 /* ---- confirming --------------------------------------------------------- */

@@ -253,6 +253,7 @@ void service_control_command(void *arg, const struct controlvm_message *command,
 	int ret = 0;
 
 	(void)arg;
+	service_socket_drain();
 	memset(&packet, 0, sizeof(packet));
 	switch (command->hdr.id) {
 	case CONTROLVM_CHIPSET_INIT:

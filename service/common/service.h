@@ -131,6 +131,11 @@ extern struct service service;
 
 /* Watch the socket; what comes on it is acted on. */
 int service_socket_start(int socket);
+/*
+ * Take all that has come.  Before every control message: its descriptors were
+ * sent earlier, but the two ways are not ordered for their reader.
+ */
+void service_socket_drain(void);
 /* The descriptor of (@handle, @role, @index), now the caller's, or -1. */
 int service_fd_take(uint64_t handle, unsigned int role, uint32_t index);
 /* Close what is left for @handle. */

@@ -10,6 +10,7 @@
  * nobody to recover or to stop it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,21 +94,20 @@ static int socket_message(const struct mullion_fd_message *message, int *fds)
 	}
 }
 
-static void socket_ready(void *arg, uint32_t events)
+/* Takes one message; false when there is none, or nothing more to wait for. */
+static bool socket_take(void)
 {
 	struct mullion_fd_message message;
 	int fds[MULLION_FD_BATCH];
 	int ret;
 
-	(void)arg;
-	(void)events;
 	ret = mullion_fd_recv(service.socket, &message, fds);
 	if (ret == -EAGAIN)
-		return;
+		return false;
 	if (!ret) {
 		mullion_state_set(MULLION_SERVICE_STOPPING);
 		mullion_loop_stop(0);
-		return;
+		return false;
 	}
 	if (ret > 0) {
 		ret = socket_message(&message, fds);
@@ -121,11 +121,30 @@ static void socket_ready(void *arg, uint32_t events)
 			    "command partition is of another version",
 			    strerror(-ret));
 		mullion_loop_stop(1);
+		return false;
 	}
+	return true;
+}
+
+void service_socket_drain(void)
+{
+	while (socket_take())
+		;
+}
+
+static void socket_ready(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	service_socket_drain();
 }
 
 int service_socket_start(int socket)
 {
+	int flags = fcntl(socket, F_GETFL);
+
+	if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	service.socket = socket;
 	return mullion_loop_add(socket, EPOLLIN, socket_ready, NULL);
 }

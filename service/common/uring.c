@@ -16,6 +16,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "loop.h"
@@ -77,6 +79,13 @@ static void uring_turn_end(void *arg)
 	mullion_uring_submit();
 }
 
+/* Some builds of liburing do not export the functions for these. */
+static int uring_register(unsigned int opcode, void *arg, unsigned int n)
+{
+	return syscall(SYS_io_uring_register, uring.ring.ring_fd, opcode, arg, n) < 0 ?
+		-errno : 0;
+}
+
 static int uring_restrict(const int *opcodes)
 {
 	struct io_uring_restriction list[URING_RESTRICTIONS_MAX];
@@ -95,7 +104,7 @@ static int uring_restrict(const int *opcodes)
 	list[n++].sqe_flags = IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_ASYNC;
 	list[n].opcode = IORING_RESTRICTION_REGISTER_OP;
 	list[n++].register_op = IORING_REGISTER_FILES_UPDATE;
-	return io_uring_register_restrictions(&uring.ring, list, n);
+	return uring_register(IORING_REGISTER_RESTRICTIONS, list, n);
 }
 
 int mullion_uring_init(unsigned int entries, const int *opcodes)
@@ -119,7 +128,7 @@ int mullion_uring_init(unsigned int entries, const int *opcodes)
 	ret = uring_restrict(opcodes);
 	if (ret < 0)
 		goto exit;
-	ret = io_uring_enable_rings(&uring.ring);
+	ret = uring_register(IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	if (ret < 0)
 		goto exit;
 	ret = mullion_loop_add(uring.ring.ring_fd, EPOLLIN, NULL, NULL);
