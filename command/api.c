@@ -3,8 +3,9 @@
  * command/api.c - the routes of the API
  *
  * docs/openapi.json describes them; a test compares it with what is answered
- * here.  {name} in a pattern is one path segment that is a valid name; an
- * unknown path answers 404, a known one with another method 405.
+ * here.  {name} in a pattern is one path segment that can be the name of a
+ * guest, {service} one that can be a service's; an unknown path answers 404, a
+ * known one with another method 405.
  */
 
 #include <stdlib.h>
@@ -14,8 +15,6 @@
 
 #include "api.h"
 #include "qemu.h"
-
-#define API_NAME	"{name}"
 
 static const struct api_route {
 	const char *method;
@@ -40,9 +39,9 @@ static const struct api_route {
 	{ "DELETE",	"/v1/guests/{name}/disks",	api_guest_disk_remove },
 	{ "GET",	"/v1/devices",			api_devices_list },
 	{ "GET",	"/v1/services",			api_services_list },
-	{ "GET",	"/v1/services/{name}",		api_service_show },
-	{ "GET",	"/v1/services/{name}/access",	api_service_access },
-	{ "POST",	"/v1/services/{name}/restart",	api_service_restart },
+	{ "GET",	"/v1/services/{service}",		api_service_show },
+	{ "GET",	"/v1/services/{service}/access",	api_service_access },
+	{ "POST",	"/v1/services/{service}/restart",	api_service_restart },
 	{ "GET",	"/v1/events",			api_events },
 	{ "GET",	"/v1/definitions",		api_definitions_list },
 	{ "PUT",	"/v1/definitions",		api_definition_put },
@@ -52,23 +51,25 @@ static const struct api_route {
 
 static bool api_match(const char *pattern, const char *path, char name[MULLION_API_NAME_BYTES])
 {
+	bool guest = false;
 	size_t n;
 
 	while (*pattern && *path) {
-		if (strncmp(pattern, API_NAME, strlen(API_NAME))) {
+		if (*pattern != '{') {
 			if (*pattern++ != *path++)
 				return false;
 			continue;
 		}
+		guest = !strncmp(pattern, "{name}", 6);
 		n = strcspn(path, "/");
 		if (n == 0 || n >= MULLION_API_NAME_BYTES)
 			return false;
 		memcpy(name, path, n);
 		name[n] = '\0';
 		path += n;
-		pattern += strlen(API_NAME);
+		pattern += strcspn(pattern, "}") + 1;
 	}
-	return !*pattern && !*path && (!name[0] || mullion_name_valid(name));
+	return !*pattern && !*path && (!guest || mullion_name_valid(name));
 }
 
 void mullion_api_handle(struct mullion_api_request *req)

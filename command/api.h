@@ -9,9 +9,9 @@
 #include "request.h"
 
 #define MULLION_API_VERSION	1
-#define MULLION_API_NAME_BYTES	(MULLION_NAME_MAX + 1)
+#define MULLION_API_NAME_BYTES	(MULLION_NAME_MAX + 32)	/* of a service: CLASS@GUEST */
 
-/* Each answers its request, or arranges for that; @name is the path's {name}. */
+/* Each answers its request, or arranges for that; @name is the path's {name} or {service}. */
 typedef void mullion_api_fn(struct mullion_api_request *req, const char *name);
 
 mullion_api_fn api_version;
