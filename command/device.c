@@ -77,8 +77,8 @@ void mullion_cp_device_free(struct mullion_cp_device *device)
 		link = &(*link)->next;
 	*link = device->next;
 	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_disk_free(core, device->disks[i]);
-	mullion_disk_free(core, device->leaving);
+		mullion_cp_disk_free(core, device->disks[i]);
+	mullion_cp_disk_free(core, device->leaving);
 	free(device);
 }
 
@@ -93,7 +93,7 @@ static bool device_lun_used(const struct mullion_cp_device *device, uint32_t lun
 }
 
 int mullion_cp_device_add_disk(struct mullion_cp_device *device,
-			       struct mullion_disk *disk)
+			       struct mullion_cp_disk *disk)
 {
 	uint32_t lun = 0;
 
@@ -114,7 +114,7 @@ int mullion_cp_device_add_disk(struct mullion_cp_device *device,
 
 /* Take a disk out of the list; it is still the caller's to free. */
 static void device_drop_disk(struct mullion_cp_device *device,
-			     const struct mullion_disk *disk)
+			     const struct mullion_cp_disk *disk)
 {
 	unsigned int i = 0;
 
@@ -141,7 +141,7 @@ static struct mullion_disk_config *device_config(const struct mullion_cp_device 
 	config->lun_count = device->disk_count;
 	config->lun_bytes = sizeof(struct mullion_disk_lun);
 	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_disk_fill(device->disks[i], &config->luns[i]);
+		mullion_cp_disk_fill(device->disks[i], &config->luns[i]);
 	*ret_bytes = bytes;
 	return config;
 }
@@ -200,7 +200,7 @@ static void device_on_served(void *arg, int error, uint32_t status,
 	device->failures = 0;
 	device->why[0] = '\0';
 	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_disk_served(device->disks[i]);
+		mullion_cp_disk_served(device->disks[i]);
 	mullion_service_changed(bus->service);
 	if (bus->partition)
 		mullion_partition_changed(bus->partition);
@@ -222,7 +222,7 @@ static int device_send_store(const struct mullion_cp_device *device, uint64_t ha
 
 /* Open all of the device's stores (@only: just that one) and send them. */
 static int device_send_stores(struct mullion_cp_device *device, uint64_t handle,
-			      const struct mullion_disk *only,
+			      const struct mullion_cp_disk *only,
 			      struct mullion_error *err)
 {
 	int r = 0;
@@ -232,7 +232,7 @@ static int device_send_stores(struct mullion_cp_device *device, uint64_t handle,
 
 		if (only && device->disks[i] != only)
 			continue;
-		r = mullion_disk_open(device->disks[i], &store, &fence, err);
+		r = mullion_cp_disk_open(device->disks[i], &store, &fence, err);
 		if (r < 0)
 			return r;
 		r = device_send_store(device, handle, i, store, fence);
@@ -327,7 +327,7 @@ void mullion_cp_device_server_lost(struct mullion_cp_device *device)
 	device->server = MULLION_END_NONE;
 	device->reconfiguring = false;
 	device->adding = NULL;		/* the successor gets it with the others */
-	mullion_disk_free(device->bus->core, device->leaving);
+	mullion_cp_disk_free(device->bus->core, device->leaving);
 	device->leaving = NULL;
 }
 
@@ -338,14 +338,14 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 {
 	struct mullion_cp_device *device = arg;
 	struct mullion_cp_bus *bus = device->bus;
-	struct mullion_disk *adding = device->adding;
+	struct mullion_cp_disk *adding = device->adding;
 	char buffer[64];
 
 	(void)answer;
 	bus->pending--;
 	device->reconfiguring = false;
 	device->adding = NULL;
-	mullion_disk_free(bus->core, device->leaving);
+	mullion_cp_disk_free(bus->core, device->leaving);
 	device->leaving = NULL;
 	if (error == -ECONNRESET || !bus->partition) {
 		mullion_cp_bus_answered(bus);
@@ -353,7 +353,7 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 	}
 	if (!error) {
 		if (adding)
-			mullion_disk_served(adding);
+			mullion_cp_disk_served(adding);
 		mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label,
 				   "disks-changed", "guest %s has %u disks on %s:%u",
 				   bus->guest_name, device->disk_count, bus->name,
@@ -365,12 +365,12 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 			   bus->guest_name, mullion_cp_status_text(status, buffer));
 	if (adding) {
 		device_drop_disk(device, adding);
-		mullion_disk_free(bus->core, adding);
+		mullion_cp_disk_free(bus->core, adding);
 	}
 }
 
 static int device_reconfigure(struct mullion_cp_device *device,
-			      struct mullion_disk *added, struct mullion_error *err)
+			      struct mullion_cp_disk *added, struct mullion_error *err)
 {
 	struct mullion_cp_bus *bus = device->bus;
 	struct mullion_cp_command command = {
@@ -410,7 +410,7 @@ static int device_may_reconfigure(const struct mullion_cp_device *device,
 }
 
 int mullion_cp_device_plug(struct mullion_cp_device *device,
-			   struct mullion_disk *disk, struct mullion_error *err)
+			   struct mullion_cp_disk *disk, struct mullion_error *err)
 {
 	int r = device_may_reconfigure(device, err);
 
@@ -430,7 +430,7 @@ int mullion_cp_device_plug(struct mullion_cp_device *device,
 }
 
 int mullion_cp_device_unplug(struct mullion_cp_device *device,
-			     struct mullion_disk *disk, struct mullion_error *err)
+			     struct mullion_cp_disk *disk, struct mullion_error *err)
 {
 	int r = device_may_reconfigure(device, err);
 
@@ -541,7 +541,7 @@ static json_t *device_describe_disks(const struct mullion_cp_device *device)
 	json_t *luns = json_array();
 
 	for (unsigned int i = 0; luns && i < device->disk_count; i++)
-		json_array_append_new(luns, mullion_disk_describe(device->disks[i]));
+		json_array_append_new(luns, mullion_cp_disk_describe(device->disks[i]));
 	return luns;
 }
 

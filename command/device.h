@@ -14,7 +14,7 @@
 #include "error.h"
 
 struct mullion_cp_bus;
-struct mullion_disk;
+struct mullion_cp_disk;
 
 /* What one end has of a bus or device. */
 enum mullion_end {
@@ -55,9 +55,9 @@ struct mullion_cp_device {
 	unsigned int failures;
 	char why[400];
 	bool reconfiguring;
-	struct mullion_disk *adding;
-	struct mullion_disk *leaving;
-	struct mullion_disk *disks[MULLION_DISK_LUNS_MAX];
+	struct mullion_cp_disk *adding;
+	struct mullion_cp_disk *leaving;
+	struct mullion_cp_disk *disks[MULLION_DISK_LUNS_MAX];
 	unsigned int disk_count;
 };
 
@@ -77,7 +77,7 @@ void mullion_cp_device_free(struct mullion_cp_device *device);
  * Return: 0, -EEXIST: the number is in use; -ENOSPC.
  */
 int mullion_cp_device_add_disk(struct mullion_cp_device *device,
-			       struct mullion_disk *disk);
+			       struct mullion_cp_disk *disk);
 
 /**
  * mullion_cp_device_serve() - send DEVICE_CREATE(server), descriptors first
@@ -99,13 +99,13 @@ void mullion_cp_device_server_lost(struct mullion_cp_device *device);
  * Return: 0 or negative errno with @err filled in.
  */
 int mullion_cp_device_plug(struct mullion_cp_device *device,
-			   struct mullion_disk *disk, struct mullion_error *err);
+			   struct mullion_cp_disk *disk, struct mullion_error *err);
 
 /**
  * mullion_cp_device_unplug() - take a disk from a device that is served
  */
 int mullion_cp_device_unplug(struct mullion_cp_device *device,
-			     struct mullion_disk *disk, struct mullion_error *err);
+			     struct mullion_cp_disk *disk, struct mullion_error *err);
 
 /**
  * mullion_cp_device_announce() - send DEVICE_CREATE to the guest

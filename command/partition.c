@@ -370,7 +370,7 @@ void mullion_partition_free(struct mullion_partition *p)
 	p->control = NULL;
 	partition_drop_buses(p);
 	for (unsigned int i = 0; i < p->waiting_count; i++)
-		mullion_disk_free(p->core, p->waiting[i]);
+		mullion_cp_disk_free(p->core, p->waiting[i]);
 	p->waiting_count = 0;
 	while (*link != p)
 		link = &(*link)->next;
@@ -385,7 +385,7 @@ void mullion_partition_free(struct mullion_partition *p)
 
 /* The service for a disk: the guest's own, or the one of a shared image. */
 static int partition_get_service(struct mullion_partition *p,
-				 const struct mullion_disk *disk,
+				 const struct mullion_cp_disk *disk,
 				 struct mullion_service **ret,
 				 struct mullion_error *err)
 {
@@ -394,7 +394,7 @@ static int partition_get_service(struct mullion_partition *p,
 	int r;
 
 	if (!disk->spec.shared) {
-		snprintf(name, sizeof(name), "disk@%s", p->name);
+		snprintf(name, sizeof(name), "disk-%s", p->name);
 	} else {
 		for (s = p->core->services; s; s = s->next) {
 			if (s->shared && s->wanted &&
@@ -403,8 +403,8 @@ static int partition_get_service(struct mullion_partition *p,
 				return 0;
 			}
 		}
-		/* no guest's name has a plus sign */
-		snprintf(name, sizeof(name), "disk@shared+%u",
+		/* the dot keeps it apart from the service of a guest called "shared-1" */
+		snprintf(name, sizeof(name), "disk.shared-%u",
 			 ++p->core->shared_services);
 	}
 	r = mullion_service_new(p->core, "disk", name, &s, err);
@@ -418,7 +418,7 @@ static int partition_get_service(struct mullion_partition *p,
 }
 
 static struct mullion_cp_bus *partition_find_bus(struct mullion_partition *p,
-						 const struct mullion_disk *disk)
+						 const struct mullion_cp_disk *disk)
 {
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
 		if (disk->spec.shared != bus->service->shared)
@@ -432,7 +432,7 @@ static struct mullion_cp_bus *partition_find_bus(struct mullion_partition *p,
 
 /* A bus with one device for @disk; the disk is not on it yet. */
 static int partition_make_bus(struct mullion_partition *p,
-			      const struct mullion_disk *disk,
+			      const struct mullion_cp_disk *disk,
 			      struct mullion_cp_bus **ret, struct mullion_error *err)
 {
 	struct mullion_cp_device *device;
@@ -462,7 +462,7 @@ fail:
 }
 
 /* Put a disk on a bus that nobody has been told of. */
-static int partition_place_disk(struct mullion_partition *p, struct mullion_disk *disk,
+static int partition_place_disk(struct mullion_partition *p, struct mullion_cp_disk *disk,
 				struct mullion_error *err)
 {
 	struct mullion_cp_bus *bus = partition_find_bus(p, disk);
@@ -497,7 +497,7 @@ static int partition_serve_bus(struct mullion_cp_bus *bus, struct mullion_error 
 }
 
 /* A disk for a running guest that needs a bus of its own. */
-static int partition_plug_bus(struct mullion_partition *p, struct mullion_disk *disk,
+static int partition_plug_bus(struct mullion_partition *p, struct mullion_cp_disk *disk,
 			      struct mullion_error *err)
 {
 	struct mullion_cp_bus *bus;
@@ -522,7 +522,7 @@ int mullion_partition_add_disk(struct mullion_partition *p, const char *spec,
 			       const char *cwd, struct mullion_error *err)
 {
 	struct mullion_cp_bus *bus;
-	struct mullion_disk *disk;
+	struct mullion_cp_disk *disk;
 	int r;
 
 	if (p->stopping)
@@ -532,7 +532,7 @@ int mullion_partition_add_disk(struct mullion_partition *p, const char *spec,
 		return mullion_error_set(err, -ENOSPC, "cannot add disk", spec, NULL,
 					 "a guest has at most %d disks",
 					 MULLION_PARTITION_DISKS_MAX);
-	r = mullion_disk_new(p->core, spec, cwd, p->name, &disk, err);
+	r = mullion_cp_disk_new(p->core, spec, cwd, p->name, &disk, err);
 	if (r < 0)
 		return r;
 	if (!p->started) {
@@ -543,7 +543,7 @@ int mullion_partition_add_disk(struct mullion_partition *p, const char *spec,
 	r = bus ? mullion_cp_device_plug(bus->devices, disk, err) :
 		  partition_plug_bus(p, disk, err);
 	if (r < 0)
-		mullion_disk_free(p->core, disk);
+		mullion_cp_disk_free(p->core, disk);
 	return r;
 }
 
@@ -553,7 +553,7 @@ int mullion_partition_remove_disk(struct mullion_partition *p, const char *which
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 			for (unsigned int i = 0; i < d->disk_count; i++) {
-				struct mullion_disk *disk = d->disks[i];
+				struct mullion_cp_disk *disk = d->disks[i];
 
 				if (!strcmp(disk->spec.serial, which) ||
 				    !strcmp(disk->spec.text, which))

@@ -53,7 +53,7 @@ struct mullion_partition_ops {
 
 struct mullion_cp_bus;
 struct mullion_cp_control;
-struct mullion_disk;
+struct mullion_cp_disk;
 
 /**
  * struct mullion_partition - one guest partition; for the lower half alone
@@ -79,7 +79,7 @@ struct mullion_partition {
 	struct mullion_cp_control *control;
 	struct mullion_cp_bus *buses;
 	uint32_t bus_last;
-	struct mullion_disk *waiting[MULLION_PARTITION_DISKS_MAX];
+	struct mullion_cp_disk *waiting[MULLION_PARTITION_DISKS_MAX];
 	unsigned int waiting_count;
 	bool started;
 	bool stopping;

@@ -35,7 +35,7 @@ struct mullion_state_memory;
 
 /**
  * struct mullion_service - one service partition
- * @name: "disk@GUEST", or "disk@shared+N"
+ * @name: "disk-GUEST", or "disk.shared-N"
  * @uuid: for window headers
  * @image: of a shared service: UUID of the disk that it serves
  * @shared: serves more than one guest

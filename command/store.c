@@ -81,7 +81,7 @@ static bool store_same_image(const struct mullion_image *a,
 /* Register @wanted, or join those who use the same image already. */
 static int store_claim_image(struct mullion_core *core,
 			     const struct mullion_image *wanted,
-			     struct mullion_disk *disk, struct mullion_error *err)
+			     struct mullion_cp_disk *disk, struct mullion_error *err)
 {
 	struct mullion_image *image;
 
@@ -130,7 +130,7 @@ static void store_release_image(struct mullion_core *core,
 
 /* ---- files and block devices ------------------------------------------- */
 
-static int store_open_file(const struct mullion_disk *disk, int *ret_fd)
+static int store_open_file(const struct mullion_cp_disk *disk, int *ret_fd)
 {
 	char path[32];
 	int flags = O_CLOEXEC | O_NOCTTY |
@@ -147,7 +147,7 @@ static int store_open_file(const struct mullion_disk *disk, int *ret_fd)
 	return 0;
 }
 
-static int store_refuse_file(const struct mullion_disk *disk, int code,
+static int store_refuse_file(const struct mullion_cp_disk *disk, int code,
 			     struct mullion_error *err)
 {
 	const char *path = disk->spec.path;
@@ -182,7 +182,7 @@ static int store_refuse_file(const struct mullion_disk *disk, int code,
 	}
 }
 
-static int store_check_file(struct mullion_disk *disk, struct mullion_image *image,
+static int store_check_file(struct mullion_cp_disk *disk, struct mullion_image *image,
 			    struct mullion_error *err)
 {
 	const char *path = disk->spec.path;
@@ -229,7 +229,7 @@ static int store_check_file(struct mullion_disk *disk, struct mullion_image *ima
 }
 
 /* The name that a file's UUID is made of: its path without symbolic links. */
-static void store_name_file(const struct mullion_disk *disk,
+static void store_name_file(const struct mullion_cp_disk *disk,
 			    struct mullion_image *image)
 {
 	char *real = realpath(disk->spec.path, NULL);
@@ -309,7 +309,7 @@ static int store_connect(const struct mullion_spec *spec, int *ret_fd,
 	return 0;
 }
 
-static int store_check_nbd(struct mullion_disk *disk, struct mullion_image *image,
+static int store_check_nbd(struct mullion_cp_disk *disk, struct mullion_image *image,
 			   struct mullion_error *err)
 {
 	const struct mullion_spec *spec = &disk->spec;
@@ -330,7 +330,7 @@ static int store_check_nbd(struct mullion_disk *disk, struct mullion_image *imag
 }
 
 /* A generation that served has died: its connection is the fence now. */
-static void store_retire_connection(struct mullion_disk *disk)
+static void store_retire_connection(struct mullion_cp_disk *disk)
 {
 	if (disk->connection < 0)
 		return;
@@ -346,7 +346,7 @@ static void store_retire_connection(struct mullion_disk *disk)
 	disk->served = false;
 }
 
-static int store_open_nbd(struct mullion_disk *disk, int *ret_fd, int *ret_fence,
+static int store_open_nbd(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
 			  struct mullion_error *err)
 {
 	int fd, fence = -1;
@@ -372,7 +372,7 @@ static int store_open_nbd(struct mullion_disk *disk, int *ret_fd, int *ret_fence
 
 /* ---- disks ------------------------------------------------------------- */
 
-static void store_default_serial(struct mullion_disk *disk)
+static void store_default_serial(struct mullion_cp_disk *disk)
 {
 	if (disk->spec.serial[0])
 		return;
@@ -381,11 +381,11 @@ static void store_default_serial(struct mullion_disk *disk)
 			 disk->uuid.b[i] ^ disk->uuid.b[i + 8]);
 }
 
-int mullion_disk_new(struct mullion_core *core, const char *spec,
+int mullion_cp_disk_new(struct mullion_core *core, const char *spec,
 		     const char *cwd, const char *owner,
-		     struct mullion_disk **ret, struct mullion_error *err)
+		     struct mullion_cp_disk **ret, struct mullion_error *err)
 {
-	struct mullion_disk *disk = calloc(1, sizeof(*disk));
+	struct mullion_cp_disk *disk = calloc(1, sizeof(*disk));
 	struct mullion_image image;
 	int r;
 
@@ -433,11 +433,11 @@ int mullion_disk_new(struct mullion_core *core, const char *spec,
 	*ret = disk;
 	return 0;
 fail:
-	mullion_disk_free(core, disk);
+	mullion_cp_disk_free(core, disk);
 	return r;
 }
 
-void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk)
+void mullion_cp_disk_free(struct mullion_core *core, struct mullion_cp_disk *disk)
 {
 	if (!disk)
 		return;
@@ -451,7 +451,7 @@ void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk)
 	free(disk);
 }
 
-int mullion_disk_open(struct mullion_disk *disk, int *ret_fd, int *ret_fence,
+int mullion_cp_disk_open(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
 		      struct mullion_error *err)
 {
 	int fd, r;
@@ -473,7 +473,7 @@ int mullion_disk_open(struct mullion_disk *disk, int *ret_fd, int *ret_fence,
 	}
 }
 
-void mullion_disk_served(struct mullion_disk *disk)
+void mullion_cp_disk_served(struct mullion_cp_disk *disk)
 {
 	disk->served = true;
 	if (disk->fence >= 0)
@@ -481,7 +481,7 @@ void mullion_disk_served(struct mullion_disk *disk)
 	disk->fence = -1;
 }
 
-void mullion_disk_fill(const struct mullion_disk *disk,
+void mullion_cp_disk_fill(const struct mullion_cp_disk *disk,
 		       struct mullion_disk_lun *lun)
 {
 	memset(lun, 0, sizeof(*lun));
@@ -497,7 +497,7 @@ void mullion_disk_fill(const struct mullion_disk *disk,
 	memcpy(lun->export, disk->spec.export, strlen(disk->spec.export));
 }
 
-json_t *mullion_disk_describe(const struct mullion_disk *disk)
+json_t *mullion_cp_disk_describe(const struct mullion_cp_disk *disk)
 {
 	static const char *const stores[] = { "", "file", "nbd", "null" };
 	static const char *const caches[] = {

@@ -40,7 +40,7 @@ struct mullion_image {
 };
 
 /**
- * struct mullion_disk - one logical unit of a device
+ * struct mullion_cp_disk - one logical unit of a device
  * @spec: what the user wrote
  * @lun: as assigned
  * @image: its image; NULL for a null store
@@ -53,7 +53,7 @@ struct mullion_image {
  *	has seen it drained; -1 if none
  * @served: the current generation has answered that it serves the disk
  */
-struct mullion_disk {
+struct mullion_cp_disk {
 	struct mullion_spec spec;
 	uint32_t lun;
 	struct mullion_image *image;
@@ -66,7 +66,7 @@ struct mullion_disk {
 };
 
 /**
- * mullion_disk_new() - parse, check, and register a disk
+ * mullion_cp_disk_new() - parse, check, and register a disk
  * @owner: guest, for the message of a refusal
  *
  * Looks whether the image is there, readable, writable unless `ro`, not a
@@ -74,13 +74,13 @@ struct mullion_disk {
  * all say share=on.  An NBD server is connected once to see that it answers.
  * Return: 0 or negative errno with @err filled in.
  */
-int mullion_disk_new(struct mullion_core *core, const char *spec,
+int mullion_cp_disk_new(struct mullion_core *core, const char *spec,
 		     const char *cwd, const char *owner,
-		     struct mullion_disk **ret, struct mullion_error *err);
-void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk);
+		     struct mullion_cp_disk **ret, struct mullion_error *err);
+void mullion_cp_disk_free(struct mullion_core *core, struct mullion_cp_disk *disk);
 
 /**
- * mullion_disk_open() - descriptors for one generation of a service
+ * mullion_cp_disk_open() - descriptors for one generation of a service
  * @ret_fd: a new open file description, or a new connection; -1 for a null
  *	store; the caller sends it and closes it
  * @ret_fence: the connection of a dead generation that may still have
@@ -90,25 +90,25 @@ void mullion_disk_free(struct mullion_core *core, struct mullion_disk *disk);
  * To be called only when all former generations are dead.  May wait up to 3 s
  * for an NBD server.  Return: 0 or negative errno with @err filled in.
  */
-int mullion_disk_open(struct mullion_disk *disk, int *ret_fd, int *ret_fence,
+int mullion_cp_disk_open(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
 		      struct mullion_error *err);
 
 /**
- * mullion_disk_served() - the service has answered that it serves the disk
+ * mullion_cp_disk_served() - the service has answered that it serves the disk
  *
  * It has therefore seen the fence to its end.
  */
-void mullion_disk_served(struct mullion_disk *disk);
+void mullion_cp_disk_served(struct mullion_cp_disk *disk);
 
 /**
- * mullion_disk_fill() - the disk as the service is told of it
+ * mullion_cp_disk_fill() - the disk as the service is told of it
  */
-void mullion_disk_fill(const struct mullion_disk *disk,
+void mullion_cp_disk_fill(const struct mullion_cp_disk *disk,
 		       struct mullion_disk_lun *lun);
 
 /**
- * mullion_disk_describe() - schema Lun; new reference
+ * mullion_cp_disk_describe() - schema Lun; new reference
  */
-json_t *mullion_disk_describe(const struct mullion_disk *disk);
+json_t *mullion_cp_disk_describe(const struct mullion_cp_disk *disk);
 
 #endif /* MULLION_COMMAND_STORE_H */

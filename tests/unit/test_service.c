@@ -284,7 +284,7 @@ static void test_serve(void **state)
 	wait_until(service()->class->standby);
 	text = mullion_services_describe(t.core);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(text, 0),
-							      "name")), "disk@vm");
+							      "name")), "disk-vm");
 	json_decref(text);
 	text = mullion_devices_describe(t.core);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(text, 0),
