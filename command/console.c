@@ -13,7 +13,8 @@
  * port of QEMU then stops taking bytes, and the guest waits.
  *
  * What clients type goes to the guest through one small buffer; while it is
- * full, no client is read.  A client that shuts down its sending side (end of
+ * full, no client is read.  A paced line is for a guest that cannot stop its
+ * serial port: it is sent only as much as it is known to have room for.  A client that shuts down its sending side (end of
  * its standard input) stays attached for output.
  */
 
@@ -27,6 +28,7 @@
 
 #define CONSOLE_INPUT_BYTES	16384
 #define CONSOLE_READ_BYTES	65536
+#define CONSOLE_PACE_BYTES	16384
 
 struct console_client {
 	struct console_client *next;
@@ -52,6 +54,9 @@ struct mullion_console {
 	struct console_client *clients;
 	char input[CONSOLE_INPUT_BYTES];
 	size_t input_bytes;
+	uint64_t typed;		/* bytes that the guest was sent */
+	uint64_t allowed;	/* so many it may be sent */
+	bool input_told;	/* @input_end was called */
 };
 
 static void console_update(struct mullion_console *c);
@@ -174,19 +179,39 @@ static ssize_t console_read(struct mullion_console *c)
 	return n;
 }
 
+/* How much of the input the guest may be sent now. */
+static size_t console_sendable(const struct mullion_console *c)
+{
+	uint64_t room = c->allowed - c->typed;
+
+	return room < c->input_bytes ? (size_t)room : c->input_bytes;
+}
+
 static void console_type(struct mullion_console *c)
 {
 	ssize_t n;
 
 	if (c->fd < 0 || c->hung_up)
 		c->input_bytes = 0;
-	if (!c->input_bytes)
+	if (!console_sendable(c))
 		return;
-	n = send(c->fd, c->input, c->input_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send(c->fd, c->input, console_sendable(c), MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n <= 0)
 		return;
+	c->typed += (uint64_t)n;
 	c->input_bytes -= (size_t)n;
 	memmove(c->input, c->input + n, c->input_bytes);
+}
+
+static void console_input_end(struct mullion_console *c)
+{
+	const struct console_client *client = c->clients;
+
+	if (!c->options.paced || !c->options.input_end || c->input_told || c->fd < 0 || !client ||
+	    !client->input_ended || c->input_bytes || !c->allowed)
+		return;
+	c->input_told = true;
+	c->options.input_end(c->options.arg, c->typed);
 }
 
 static void console_close(struct mullion_console *c)
@@ -296,9 +321,10 @@ static void console_update(struct mullion_console *c)
 	} while (c->ended && c->clients && console_pull(c));
 	if (c->fd < 0)
 		return;
+	console_input_end(c);
 	if (console_room(c))
 		events |= EPOLLIN;
-	if (c->input_bytes)
+	if (console_sendable(c))
 		events |= EPOLLOUT;
 	/* A line that has hung up would wake us for ever. */
 	sd_event_source_set_io_events(c->source, events);
@@ -356,6 +382,17 @@ int mullion_console_attach(struct mullion_console *c, struct mullion_stream *str
 	return 0;
 }
 
+void mullion_console_allow(struct mullion_console *c, uint64_t taken)
+{
+	uint64_t allowed = (taken < c->typed ? taken : c->typed) + CONSOLE_PACE_BYTES;
+
+	if (!c->options.paced || allowed <= c->allowed)
+		return;
+	c->allowed = allowed;
+	console_type(c);
+	console_update(c);
+}
+
 void mullion_console_end(struct mullion_console *c)
 {
 	if (c->ended)
@@ -405,6 +442,7 @@ int mullion_console_new(sd_event *event, int fd, const struct mullion_console_op
 	c->options = *options;
 	c->event = event;
 	c->fd = fd;
+	c->allowed = options->paced ? 0 : UINT64_MAX;
 	c->ring = malloc(options->keep);
 	if (c->ring)
 		r = sd_event_add_io(event, &c->source, fd, EPOLLIN, console_guest_io, c);
@@ -422,6 +460,7 @@ struct mullion_console *mullion_console_release(struct mullion_console *c)
 		return NULL;
 	c->options.output = NULL;
 	c->options.gone = NULL;
+	c->options.input_end = NULL;
 	mullion_console_end(c);
 	c->released = true;
 	console_done(c);

@@ -19,16 +19,21 @@ struct mullion_console;
  * @lossless: one client at a time; nothing is dropped: while the client does not
  *	read, and @keep bytes wait, the guest's writes wait too.  Otherwise any
  *	number of clients; one that does not read misses the oldest bytes
+ * @paced: what clients type waits until mullion_console_allow() lets it pass
  * @log_fd: everything is written there as well; owned by the console; -1: none
  * @output: told of what the guest wrote, after it was kept; may be NULL
  * @gone: a client with @owner set has broken its connection; may be NULL
+ * @input_end: of a paced line: a client has ended its input, all of which the
+ *	guest was sent: @bytes since the line was made; may be NULL
  */
 struct mullion_console_options {
 	uint32_t keep;
 	bool lossless;
+	bool paced;
 	int log_fd;
 	void (*output)(void *arg, const char *data, size_t bytes);
 	void (*gone)(void *arg);
+	void (*input_end)(void *arg, uint64_t bytes);
 	void *arg;
 };
 
@@ -56,6 +61,15 @@ int mullion_console_attach(struct mullion_console *console, struct mullion_strea
  * mullion_console_busy() - would attaching fail with -EBUSY?
  */
 bool mullion_console_busy(const struct mullion_console *console);
+
+/**
+ * mullion_console_allow() - let more of a paced line's input pass
+ * @taken: bytes that the guest says it has read; its word is not believed
+ *	beyond what it was sent
+ *
+ * The guest is sent no more than 16 KiB that it has not read.
+ */
+void mullion_console_allow(struct mullion_console *console, uint64_t taken);
 
 /**
  * mullion_console_end() - the guest has ended

@@ -4,7 +4,12 @@
  *
  * ttyS0 is the console, kept in a ring and a log file.  ttyS1 is standard
  * input and output of the guest's command, without loss.  ttyS2 carries status
- * lines to us: "ready", "exit N", "error TEXT".  All of it is hostile input.
+ * lines to us: "ready", "taken N" (bytes of ttyS1 that were read so far),
+ * "exit N", "error TEXT"; all of it is hostile input.  The other way goes
+ * "end N": standard input ends after so many bytes.
+ *
+ * A serial port cannot tell its sender to wait, and forgets what came before it
+ * was opened: so nothing is typed before "ready", and little that is not taken.
  */
 
 #include <errno.h>
@@ -89,11 +94,17 @@ static void guest_console_owner_gone(void *arg)
 static void guest_status_line(void *arg, const char *line)
 {
 	struct mullion_cp_guest *g = arg;
+	unsigned long long taken;
 	unsigned long status;
 	char *end;
 
 	if (!strcmp(line, "ready")) {
 		guest_set_online(g);
+		mullion_console_allow(g->command, 0);
+	} else if (!strncmp(line, "taken ", 6)) {
+		taken = strtoull(line + 6, &end, 10);
+		if (end != line + 6 && !*end)
+			mullion_console_allow(g->command, taken);
 	} else if (!strncmp(line, "exit ", 5)) {
 		status = strtoul(line + 5, &end, 10);
 		if (end != line + 5 && !*end && status <= 255)
@@ -101,6 +112,19 @@ static void guest_status_line(void *arg, const char *line)
 	} else if (!strncmp(line, "error ", 6)) {
 		snprintf(g->facts.report_error, sizeof(g->facts.report_error), "%s", line + 6);
 	}
+}
+
+static void guest_command_input_end(void *arg, uint64_t bytes)
+{
+	struct mullion_cp_guest *g = arg;
+	char line[32];
+	int r;
+
+	snprintf(line, sizeof(line), "end %llu\n", (unsigned long long)bytes);
+	r = mullion_lines_say(g->status, line);
+	if (r)
+		mullion_log(LOG_WARNING, g->object,
+			    "its command is not told that its input has ended: %s", strerror(-r));
 }
 
 /* Takes all of @serials over, also on failure. */
@@ -115,8 +139,10 @@ int guest_console_open(struct mullion_cp_guest *g, const int serials[MULLION_QEM
 	struct mullion_console_options command = {
 		.keep = COMMAND_KEEP,
 		.lossless = true,
+		.paced = true,
 		.log_fd = -1,
 		.gone = guest_console_owner_gone,
+		.input_end = guest_command_input_end,
 		.arg = g,
 	};
 	int r;

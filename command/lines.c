@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lines.h"
@@ -66,6 +68,16 @@ static int lines_io(sd_event_source *source, int fd, uint32_t revents, void *arg
 	(void)revents;
 	lines_read(arg);
 	return 0;
+}
+
+int mullion_lines_say(struct mullion_lines *lines, const char *text)
+{
+	size_t bytes = strlen(text);
+	ssize_t n = send(lines->fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == bytes ? 0 : -EAGAIN;
 }
 
 void mullion_lines_drain(struct mullion_lines *lines)

@@ -27,6 +27,14 @@ int mullion_lines_new(sd_event *event, int fd, mullion_line_fn *fn, void *arg,
 		      struct mullion_lines **ret);
 
 /**
+ * mullion_lines_say() - write a line the other way; the descriptor is a socket
+ * @text: with its newline
+ *
+ * Return: 0, or negative errno when there is no room for all of it at once.
+ */
+int mullion_lines_say(struct mullion_lines *lines, const char *text);
+
+/**
  * mullion_lines_drain() - the writer is gone: read what is left
  * @lines: NULL is fine
  */
