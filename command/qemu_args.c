@@ -19,6 +19,8 @@
 
 #define ARGS_MAX		160
 #define ARGS_SPARE_RESERVE	(256ULL << 20)
+#define ARGS_BALLAST		(4ULL << 30)
+#define ARGS_HOLE64		(32ULL << 30)
 
 struct args {
 	char **list;
@@ -59,6 +61,17 @@ static void args_windows(struct args *args, const struct mullion_qemu_options *o
 	bool q35 = options->definition->q35;
 	unsigned int i;
 
+	/*
+	 * A BAR that fits nowhere below 4 GiB makes the firmware put all 64-bit
+	 * BARs above, out of the range that its MTRRs make uncached.  The kernel
+	 * finds room there for windows that are plugged later.
+	 */
+	if (!q35) {
+		args_add(args, "-device");
+		args_add(args, "pci-testdev,membar=%llu", ARGS_BALLAST);
+		args_add(args, "-global");
+		args_add(args, "i440FX-pcihost.pci-hole64-size=%llu", ARGS_HOLE64);
+	}
 	for (i = 0; i < options->window_count; i++) {
 		const struct mullion_qemu_window *window = &options->windows[i];
 
