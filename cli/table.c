@@ -159,8 +159,13 @@ int mullion_table_print(const char *name, const struct mullion_column *columns, 
 	ret = table_fill(table, columns, count, rows, json);
 	if (ret)
 		goto out;
-	if (!json_array_size(rows) && json) {
-		printf("{\"%s\": []}\n", name);
+	/* libsmartcols prints nothing at all then. */
+	if (!json_array_size(rows)) {
+		if (json)
+			printf("{\"%s\": []}", name);
+		for (size_t i = 0; i < count && !json; i++)
+			printf("%s%s", i ? " " : "", columns[i].title);
+		putchar('\n');
 		goto out;
 	}
 	if (!indent) {
