@@ -71,6 +71,7 @@ static int disk_begin(struct mullion_disk *disk)
 		return ret;
 	mullion_sq_reset(&disk->cmd, event_index);
 	mullion_sq_reset(&disk->rsp, event_index);
+	mullion_sq_producer_disarm(&disk->cmd);
 	mullion_sq_consumer_disarm(&disk->rsp);
 	disk->slot_ext = disk->attach.features & MULLION_EXTF_SLOT_EXT;
 	disk->attached = true;
@@ -185,7 +186,7 @@ static void disk_event(void *arg, bool slow)
 	if (slow && disk->asleep && disk->attached &&
 	    mullion_sq_pending(&disk->rsp) > 0)
 		disk->counters.rescues++;
-	if (slow && disk->attached && !disk->faulted &&
+	if (disk->attached && !disk->faulted &&
 	    mullion_attach_is_faulted(&disk->attach))
 		disk_fault(disk);
 }
@@ -420,8 +421,10 @@ static void disk_sleep(struct mullion_disk *disk, int milliseconds)
 	disk->asleep = true;
 	mullion_guest_wait(disk->guest, milliseconds);
 	disk->asleep = false;
-	if (disk->attached)
-		mullion_sq_consumer_disarm(&disk->rsp);
+	if (!disk->attached)
+		return;
+	mullion_sq_producer_disarm(&disk->cmd);
+	mullion_sq_consumer_disarm(&disk->rsp);
 }
 
 int mullion_disk_wait(struct mullion_disk *disk, int milliseconds)

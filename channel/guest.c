@@ -420,7 +420,7 @@ static int guest_turn(struct mullion_guest *guest, int milliseconds)
 			guest->error = ret;
 	}
 	if (slow)
-		guest_event(guest, NULL, true);
+		guest_event(guest, NULL, n <= 0);
 	return guest->error;
 }
 

@@ -27,7 +27,8 @@ struct mullion_guest_device;
  * @resume: DEVICE_CHANGESTATE running: attach again
  * @remove: DEVICE_DESTROY, or the end of the guest: end everything now; the
  *	device must not be used after the call
- * @event: look at your channel: vector 0 was rung, or the slow poll came
+ * @event: look at your channel: vector 0 was rung, or the slow poll came; @slow
+ *	if nothing rang: work found now was missed by a doorbell
  */
 struct mullion_guest_driver {
 	const char *devtype;

@@ -372,6 +372,19 @@ static inline int mullion_sq_producer_arm(struct mullion_sq *q)
 	return space > 0 ? 1 : space;
 }
 
+/**
+ * mullion_sq_producer_disarm() - no doorbells for space
+ * @q: the queue, as producer
+ *
+ * To be called after a reset too, which leaves slot 0 there: a valid slot, and
+ * so a doorbell in every round of the ring that nobody waits for.
+ */
+static inline void mullion_sq_producer_disarm(struct mullion_sq *q)
+{
+	mullion_store_relaxed(mullion_sq_u32(q, MULLION_SQ_PRODUCER_EVENT_OFFSET),
+			      MULLION_SQ_EVENT_NONE);
+}
+
 /* ---- consumer ---------------------------------------------------------- */
 
 /**

@@ -135,6 +135,9 @@ static void attach_make_queues(struct mullion_device *device, int event_index)
 {
 	attach_make_queue(device, &device->cmd, 0, event_index);
 	attach_make_queue(device, &device->rsp, 1, event_index);
+	/* Awake: the loop asks before it sleeps. */
+	mullion_sq_consumer_disarm(&device->cmd);
+	mullion_sq_producer_disarm(&device->rsp);
 }
 
 /* ---- states ------------------------------------------------------------- */

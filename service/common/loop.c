@@ -216,7 +216,7 @@ void mullion_loop_source_del(struct mullion_loop_source *source)
 	}
 }
 
-/* Return: number of descriptors that were ready. */
+/* Return: number of descriptors that were ready, or -1 for a signal. */
 static int loop_epoll(int milliseconds)
 {
 	struct epoll_event events[LOOP_EVENTS];
@@ -231,7 +231,7 @@ static int loop_epoll(int milliseconds)
 		    slot->fn)
 			slot->fn(slot->arg, events[i].events);
 	}
-	return n > 0 ? n : 0;
+	return n;
 }
 
 static unsigned int loop_poll_sources(bool slow)

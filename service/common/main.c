@@ -97,8 +97,10 @@ static void main_disarm(void *arg)
 
 	(void)arg;
 	for (device = service.devices; device; device = device->next) {
-		if (device->serving)
-			mullion_sq_consumer_disarm(&device->cmd);
+		if (!device->serving)
+			continue;
+		mullion_sq_consumer_disarm(&device->cmd);
+		mullion_sq_producer_disarm(&device->rsp);
 	}
 }
 

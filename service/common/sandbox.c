@@ -72,41 +72,6 @@ struct sandbox_landlock {
 	uint64_t scoped;
 };
 
-/* What the common layer itself calls. */
-static const int sandbox_syscalls[] = {
-	SCMP_SYS(brk),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(close),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(fstat),
-	SCMP_SYS(futex),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(io_uring_register),
-	SCMP_SYS(lseek),
-	SCMP_SYS(madvise),
-	SCMP_SYS(mremap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(poll),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(write),
-};
-
-static const int sandbox_fcntl[] = {
-	F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK,
-};
-
 static int sandbox_compare(const void *a, const void *b)
 {
 	const int *x = a, *y = b;
@@ -299,6 +264,41 @@ static void sandbox_drop_bounding(void)
 }
 
 #ifndef SANDBOX_INSTRUMENTED
+
+/* What the common layer itself calls. */
+static const int sandbox_syscalls[] = {
+	SCMP_SYS(brk),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(close),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fstat),
+	SCMP_SYS(futex),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(lseek),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(write),
+};
+
+static const int sandbox_fcntl[] = {
+	F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK,
+};
 
 /* With MULLION_DEBUG=1: say which call it was.  The call itself never runs. */
 static void sandbox_trapped(int signal, siginfo_t *info, void *context)
