@@ -89,7 +89,6 @@ int visorbus_device_attach(struct visor_device *dev, u64 features,
 	/* The confirmation ended the I/O of everybody before us. */
 	if (test_and_clear_bit(VISOR_DEV_QUARANTINE, &priv->flags))
 		visor_pool_free_areas(channel->window, &priv->pool);
-	visor_pool_limbo_reattached(channel->window, channel->base);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_attach);
@@ -236,7 +235,7 @@ static void device_teardown(struct visor_device *dev)
 	priv->bus->device_count--;
 	mutex_unlock(&visorbus_lock);
 	if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
-	    !visorchannel_ended(channel, channel->epoch))
+	    !(channel->epoch && visorchannel_ended(channel, channel->epoch)))
 		visor_pool_limbo(dev);
 	else
 		visor_pool_release(window, &priv->pool);
@@ -359,7 +358,11 @@ static int device_open(struct visor_device *dev, struct visor_window *window,
 			what);
 		return error;
 	}
-	error = visor_pool_reserve(window, &dev->priv->pool, dev->pool_share);
+	error = visor_pool_reserve(dev);
+	if (error > 0) {
+		set_bit(VISOR_DEV_QUARANTINE, &dev->priv->flags);
+		error = 0;
+	}
 	if (error)
 		dev_err(&window->pdev->dev,
 			"%s refused: no room for its %llu bytes of pool; give it a window of its own\n",
@@ -419,7 +422,10 @@ int visor_device_create(struct visor_bus *bus,
 	if (!error)
 		error = device_add(&dev->device);
 	if (error) {
-		visor_pool_release(window, &priv->pool);
+		if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags))
+			visor_pool_limbo(dev);
+		else
+			visor_pool_release(window, &priv->pool);
 		put_device(&dev->device);
 		visor_window_put(window);
 		return error;

@@ -10,13 +10,17 @@
  * and taking the lock once.
  *
  * Each device has a timer.  Twice a second it looks whether anything waits
- * that no doorbell has announced: a state that changed, or messages that were
- * there the last time already with the tail where it was.  What only the timer
- * found is a rescue and counted.  The callback is called in any case, for a
- * driver may wait for space in a full ring.  For pairs whose vector has no
- * interrupt the timer runs every tick while the driver wants interrupts.
+ * that no doorbell has announced: a state that changed, or messages.  Those may
+ * have been announced this very moment, so it looks again a few ticks later:
+ * if the tail is where it was, that is a rescue and counted.  The callback is
+ * called in any case, for a driver may wait for space in a full ring.  For
+ * pairs whose vector has no interrupt the timer runs every tick while the
+ * driver wants interrupts.
  */
 #include "visorbus_private.h"
+
+/* Ticks that a doorbell may take to arrive. */
+#define INTERRUPT_SECOND_LOOK 3
 
 static bool interrupt_pair_polled(const struct visor_pair *pair)
 {
@@ -103,21 +107,52 @@ void visor_interrupt_window(struct visor_window *window)
 	spin_unlock_irqrestore(&window->devices_lock, flags);
 }
 
-/* The slow look at one pair; true if it has found what no doorbell announced. */
-static bool interrupt_slow_look(struct visor_pair *pair)
+/* Does something wait in a pair?  Remember where its tail was. */
+static void interrupt_first_look(struct visor_pair *pair)
 {
 	struct visorchannel *channel = pair->dev->visorchannel;
 	unsigned int queue = 2 * pair->index + 1;
-	bool pending, rescue;
-	u32 tail;
 
-	pending = queue < channel->queues_max &&
-		  visorchannel_pending(channel, queue);
-	tail = pending ? READ_ONCE(channel->queues[queue].sq.released) : 0;
-	rescue = pending && pair->seen_pending && pair->seen_tail == tail;
-	pair->seen_pending = pending;
-	pair->seen_tail = tail;
-	return rescue;
+	pair->seen_pending = queue < channel->queues_max &&
+			     visorchannel_pending(channel, queue);
+	pair->seen_tail = channel->queues[queue].sq.released;
+}
+
+/* Does it still, with the tail where it was? */
+static bool interrupt_second_look(const struct visor_pair *pair)
+{
+	const struct visorchannel *channel = pair->dev->visorchannel;
+
+	return pair->seen_pending && pair->seen_tail ==
+	       READ_ONCE(channel->queues[2 * pair->index + 1].sq.released);
+}
+
+static void interrupt_look_at_pair(struct visor_pair *pair,
+				   enum visor_look look)
+{
+	bool polled = interrupt_pair_polled(pair);
+
+	if (look == VISOR_LOOK_FIRST)
+		interrupt_first_look(pair);
+	if (look == VISOR_LOOK_SECOND && !polled && interrupt_second_look(pair))
+		atomic64_inc(&pair->dev->priv->rescues);
+	if (look == VISOR_LOOK_SECOND || polled)
+		interrupt_call_locked(pair);
+}
+
+/* The next slow look, if it is time for one. */
+static enum visor_look interrupt_next_look(struct visor_device_private *priv)
+{
+	if (time_before(jiffies, priv->look_time))
+		return VISOR_LOOK_NONE;
+	if (priv->look == VISOR_LOOK_FIRST) {
+		priv->look = VISOR_LOOK_SECOND;
+		priv->look_time = jiffies + VISOR_SLOW_POLL;
+		return VISOR_LOOK_SECOND;
+	}
+	priv->look = VISOR_LOOK_FIRST;
+	priv->look_time = jiffies + INTERRUPT_SECOND_LOOK;
+	return VISOR_LOOK_FIRST;
 }
 
 static void interrupt_timer(struct timer_list *timer)
@@ -125,30 +160,22 @@ static void interrupt_timer(struct timer_list *timer)
 	struct visor_device_private *priv =
 		timer_container_of(priv, timer, timer);
 	struct visor_device *dev = priv->dev;
-	bool wanted = interrupt_wanted(priv);
-	bool slow = time_after_eq(jiffies, priv->slow_look);
+	enum visor_look look = interrupt_next_look(priv);
 	bool fast = false;
 	unsigned int i;
 
-	if (slow) {
-		priv->slow_look = jiffies + VISOR_SLOW_POLL;
+	if (look == VISOR_LOOK_SECOND) {
 		if (visor_state_needs_look(dev)) {
 			atomic64_inc(&priv->rescues);
 			visor_state_kick(dev);
 		}
 		wake_up(&priv->wait);
 	}
-	for (i = 0; wanted && i < dev->queue_pairs; i++) {
-		struct visor_pair *pair = &priv->pair[i];
-		bool polled = interrupt_pair_polled(pair);
-
-		fast |= polled;
-		if (slow && interrupt_slow_look(pair) && !polled)
-			atomic64_inc(&priv->rescues);
-		if (slow || polled)
-			interrupt_call_locked(pair);
+	for (i = 0; i < dev->queue_pairs && interrupt_wanted(priv); i++) {
+		interrupt_look_at_pair(&priv->pair[i], look);
+		fast |= interrupt_pair_polled(&priv->pair[i]);
 	}
-	mod_timer(timer, fast ? jiffies + 1 : priv->slow_look);
+	mod_timer(timer, fast ? jiffies + 1 : priv->look_time);
 }
 
 void visorbus_enable_channel_interrupts(struct visor_device *dev)
@@ -248,8 +275,8 @@ void visor_interrupt_init(struct visor_device *dev)
 	spin_lock_irqsave(&window->devices_lock, flags);
 	list_add_tail(&priv->window_node, &window->devices);
 	spin_unlock_irqrestore(&window->devices_lock, flags);
-	priv->slow_look = jiffies + VISOR_SLOW_POLL;
-	mod_timer(&priv->timer, priv->slow_look);
+	priv->look_time = jiffies + VISOR_SLOW_POLL;
+	mod_timer(&priv->timer, priv->look_time);
 }
 
 /**

@@ -12,8 +12,9 @@
  * A page that a server may still be writing to must not be given to anybody
  * else.  So areas of a device that has detached return only after the server
  * has confirmed the detach: until then share and areas wait in the window's
- * limbo, which is looked at once a second, and whenever a successor on the
- * same channel was confirmed, since that ends the I/O of all before it.
+ * limbo, which is looked at once a second.  A device that is created again on
+ * the same channel takes them over at once, but uses the areas only when its
+ * own attach was confirmed, since that ends the I/O of all before it.
  *
  * Limits: pages of 4096 bytes; one contiguous range for each area.
  */
@@ -86,21 +87,43 @@ static void pool_release(struct visor_pool *pool, struct visor_pool_user *user)
 	user->share_pages = 0;
 }
 
-/* Give back what has been confirmed; all of it with @base or @all. */
-static void pool_limbo_sweep(struct visor_window *window, const void *base,
-			     bool all)
+static void pool_limbo_free(struct pool_limbo *limbo)
+{
+	visorchannel_close(limbo->channel);
+	list_del(&limbo->node);
+	kfree(limbo);
+}
+
+/* Give back what has been confirmed, or all of it. */
+static void pool_limbo_sweep(struct visor_window *window, bool all)
 {
 	struct pool_limbo *limbo, *next;
 
 	list_for_each_entry_safe(limbo, next, &window->limbo, node) {
-		if (!all && limbo->channel->base != base &&
-		    !visorchannel_ended(limbo->channel, limbo->epoch))
+		if (!all && !visorchannel_ended(limbo->channel, limbo->epoch))
 			continue;
 		pool_release(window->pool, &limbo->user);
-		visorchannel_close(limbo->channel);
-		list_del(&limbo->node);
-		kfree(limbo);
+		pool_limbo_free(limbo);
 	}
+}
+
+/* Take over what an earlier device on the same channel left in limbo. */
+static bool pool_limbo_take(struct visor_window *window, const void *base,
+			    struct visor_pool_user *user, unsigned long pages)
+{
+	struct pool_limbo *limbo;
+
+	list_for_each_entry(limbo, &window->limbo, node) {
+		if (limbo->channel->base != base ||
+		    limbo->user.share_pages != pages)
+			continue;
+		*user = limbo->user;
+		INIT_LIST_HEAD(&user->areas);
+		list_splice(&limbo->user.areas, &user->areas);
+		pool_limbo_free(limbo);
+		return true;
+	}
+	return false;
 }
 
 static void pool_limbo_work(struct work_struct *work)
@@ -110,7 +133,7 @@ static void pool_limbo_work(struct work_struct *work)
 						   limbo_work);
 
 	mutex_lock(&window->pool->lock);
-	pool_limbo_sweep(window, NULL, false);
+	pool_limbo_sweep(window, false);
 	if (!list_empty(&window->limbo))
 		queue_delayed_work(visorbus_wq, &window->limbo_work,
 				   POOL_LIMBO_POLL);
@@ -152,7 +175,7 @@ int visor_pool_create(struct visor_window *window)
 void visor_pool_destroy(struct visor_window *window)
 {
 	cancel_delayed_work_sync(&window->limbo_work);
-	pool_limbo_sweep(window, NULL, true);
+	pool_limbo_sweep(window, true);
 	kvfree(window->pool->map);
 	kfree(window->pool);
 	window->pool = NULL;
@@ -169,41 +192,44 @@ static unsigned long pool_find(unsigned long *map, unsigned long size,
 
 /**
  * visor_pool_reserve() - give a new device its guaranteed share
- * @window: the window
- * @user: initialised
- * @bytes: as the channel's extension says, hence any number
+ * @dev: with its channel and pool_share, which may be any number
  *
- * Return: 0; -ENOSPC if there is no room; -ENOMEM.
+ * Return: 0; 1 if it has taken over areas that may still be in use until its
+ * attach is confirmed; -ENOSPC if there is no room; -ENOMEM.
  */
-int visor_pool_reserve(struct visor_window *window,
-		       struct visor_pool_user *user, u64 bytes)
+int visor_pool_reserve(struct visor_device *dev)
 {
+	struct visor_window *window = dev->visorchannel->window;
+	struct visor_pool_user *user = &dev->priv->pool;
 	struct visor_pool *pool = window->pool;
-	unsigned long first, pages;
+	unsigned long first, pages, *share_map;
+	bool taken;
 
-	INIT_LIST_HEAD(&user->areas);
-	if (!bytes)
+	if (!dev->pool_share)
 		return 0;
-	if (bytes > window->pool_area.bytes)
+	if (dev->pool_share > window->pool_area.bytes)
 		return -ENOSPC;
-	pages = DIV_ROUND_UP_ULL(bytes, POOL_PAGE);
-	user->share_map = kvcalloc(BITS_TO_LONGS(pages),
-				   sizeof(*user->share_map), GFP_KERNEL);
-	if (!user->share_map)
+	pages = DIV_ROUND_UP_ULL(dev->pool_share, POOL_PAGE);
+	share_map = kvcalloc(BITS_TO_LONGS(pages), sizeof(*share_map),
+			     GFP_KERNEL);
+	if (!share_map)
 		return -ENOMEM;
 	mutex_lock(&pool->lock);
-	first = pool_find(pool->map, pool->pages, pages);
+	pool_limbo_sweep(window, false);
+	taken = pool_limbo_take(window, dev->visorchannel->base, user, pages);
+	first = taken ? pool->pages : pool_find(pool->map, pool->pages, pages);
 	if (first < pool->pages) {
 		bitmap_set(pool->map, first, pages);
 		user->share_first = first;
 		user->share_pages = pages;
+		user->share_map = share_map;
+		share_map = NULL;
 	}
 	mutex_unlock(&pool->lock);
-	if (user->share_pages)
-		return 0;
-	kvfree(user->share_map);
-	user->share_map = NULL;
-	return -ENOSPC;
+	kvfree(share_map);
+	if (taken)
+		return 1;
+	return user->share_pages ? 0 : -ENOSPC;
 }
 
 void *visorbus_pool_alloc(struct visor_device *dev, size_t bytes, u64 *offset)
@@ -308,7 +334,8 @@ void visor_pool_limbo(struct visor_device *dev)
 	mutex_lock(&window->pool->lock);
 	if (limbo) {
 		limbo->channel = dev->visorchannel;
-		limbo->epoch = limbo->channel->epoch;
+		/* Never raised: only a successor's attach can end it. */
+		limbo->epoch = limbo->channel->epoch ?: S64_MAX;
 		limbo->user = *user;
 		INIT_LIST_HEAD(&limbo->user.areas);
 		list_splice_init(&user->areas, &limbo->user.areas);
@@ -325,16 +352,4 @@ void visor_pool_limbo(struct visor_device *dev)
 	mutex_unlock(&window->pool->lock);
 	user->share_map = NULL;
 	user->share_pages = 0;
-}
-
-/**
- * visor_pool_limbo_reattached() - a channel was confirmed: free what came before
- * @window: the window
- * @base: start of the channel
- */
-void visor_pool_limbo_reattached(struct visor_window *window, const void *base)
-{
-	mutex_lock(&window->pool->lock);
-	pool_limbo_sweep(window, base, false);
-	mutex_unlock(&window->pool->lock);
 }

@@ -224,7 +224,8 @@ bool visor_state_needs_look(struct visor_device *dev)
 	struct visorchannel *channel = dev->visorchannel;
 
 	if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags))
-		return visorchannel_ended(channel, channel->epoch);
+		return channel->epoch &&
+		       visorchannel_ended(channel, channel->epoch);
 	if (!channel->has_ext || READ_ONCE(channel->window->gone) ||
 	    !test_bit(VISOR_DEV_ENABLED, &priv->flags))
 		return false;
@@ -291,7 +292,7 @@ static void state_look(struct visor_device *dev)
 	struct visorchannel *channel = dev->visorchannel;
 
 	if (priv->state == VISOR_STATE_DETACHED &&
-	    test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
+	    test_bit(VISOR_DEV_QUARANTINE, &priv->flags) && channel->epoch &&
 	    visorchannel_ended(channel, channel->epoch)) {
 		clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
 		visor_pool_free_areas(channel->window, &priv->pool);

@@ -251,14 +251,12 @@ struct visor_pool_user {
 
 int visor_pool_create(struct visor_window *window);
 void visor_pool_destroy(struct visor_window *window);
-int visor_pool_reserve(struct visor_window *window,
-		       struct visor_pool_user *user, u64 bytes);
+int visor_pool_reserve(struct visor_device *dev);
 void visor_pool_free_areas(struct visor_window *window,
 			   struct visor_pool_user *user);
 void visor_pool_release(struct visor_window *window,
 			struct visor_pool_user *user);
 void visor_pool_limbo(struct visor_device *dev);
-void visor_pool_limbo_reattached(struct visor_window *window, const void *base);
 
 /* ---- bus.c, device.c, state.c, interrupt.c ------------------------------------ */
 
@@ -343,8 +341,15 @@ struct visor_pair {
 	struct visor_device *dev;
 	unsigned int index;
 	struct visor_vector *vector;
-	u32 seen_tail;		/* slow poll: what it saw last time */
+	u32 seen_tail;		/* what the first slow look saw */
 	bool seen_pending;
+};
+
+/* The slow poll looks twice, see interrupt.c. */
+enum visor_look {
+	VISOR_LOOK_NONE,
+	VISOR_LOOK_FIRST,
+	VISOR_LOOK_SECOND,
 };
 
 /**
@@ -368,7 +373,8 @@ struct visor_pair {
  * @state_status: its result
  * @wait: woken by doorbells of the device and of the window
  * @timer: slow poll, or fast without interrupts
- * @slow_look: when the timer is to look slowly again, in jiffies
+ * @look: the slow look that was taken last
+ * @look_time: when the next one is due, in jiffies
  * @pair: queue pairs
  * @pool: its pool areas
  * @type: what the driver calls the type, while bound
@@ -397,7 +403,8 @@ struct visor_device_private {
 	int state_status;
 	wait_queue_head_t wait;
 	struct timer_list timer;
-	unsigned long slow_look;
+	enum visor_look look;
+	unsigned long look_time;
 	struct visor_pair pair[MULLION_QUEUE_PAIRS_MAX];
 	struct visor_pool_user pool;
 	char type[32];
