@@ -43,21 +43,6 @@ struct visorhba_result {
 	u32 no_disk_result;
 };
 
-static void visorhba_copy_from_area(struct scsi_cmnd *cmd, const u8 *area,
-				    u32 bytes)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	scsi_for_each_sg(cmd, sg, scsi_sg_count(cmd), i) {
-		u32 n = min(sg->length, bytes);
-
-		visorhba_copy(sg_virt(sg), area, n);
-		area += n;
-		bytes -= n;
-	}
-}
-
 /*
  * The answer that a service leaves to the guest when a LUN does not exist: LUN
  * 0 of a target is "could be there, is not", so that the other LUNs of the
@@ -74,7 +59,7 @@ static void visorhba_no_disk(struct scsi_cmnd *cmd)
 	inquiry[2] = 4;
 	inquiry[4] = sizeof(inquiry) - 5;
 	memcpy(inquiry + 8, name, sizeof(name) - 1);
-	visorhba_copy_from_area(cmd, inquiry, bytes);
+	sg_copy_from_buffer(scsi_sglist(cmd), scsi_sg_count(cmd), inquiry, bytes);
 	scsi_set_resid(cmd, scsi_bufflen(cmd) - bytes);
 }
 
@@ -126,15 +111,14 @@ static void visorhba_end(struct visorhba_queue *q, struct visorhba_entry *entry,
 		       min_t(size_t, SCSI_SENSE_BUFFERSIZE, MAX_SENSE_SIZE));
 	scsi_set_resid(cmd, residual);
 	if (cmd->sc_data_direction == DMA_FROM_DEVICE && bytes > residual) {
-		visorhba_copy_from_area(cmd,
-					visorhba_area(hba, entry - hba->table),
-					bytes - residual);
+		visorhba_area_copy(hba, entry, cmd, bytes - residual, false);
 		q->bytes_in += bytes - residual;
 	}
 	if (r->no_disk_result && !r->linuxstat && cmd->cmnd[0] == INQUIRY &&
 	    !(cmd->cmnd[1] & 1))
 		visorhba_no_disk(cmd);
 
+	visorhba_area_give(hba, entry);
 	WRITE_ONCE(entry->id, 0);
 	scsi_done(cmd);
 }
@@ -456,6 +440,7 @@ void visorhba_end_all(struct visorhba *hba, u8 host_byte)
 				continue;
 			entry->cmd->result = host_byte << 16;
 			scsi_set_resid(entry->cmd, scsi_bufflen(entry->cmd));
+			visorhba_area_give(hba, entry);
 			WRITE_ONCE(entry->id, 0);
 			local_bh_disable();
 			scsi_done(entry->cmd);

@@ -12,6 +12,14 @@
 
 #include "visorhba.h"
 
+/*
+ * Data is copied with the pages' own addresses, and messages are stored where
+ * they lie, unaligned.
+ */
+#if defined(CONFIG_HIGHMEM) || !defined(CONFIG_X86_64)
+#error "visorhba needs x86-64"
+#endif
+
 #define COPY_TRIAL_BYTES	8192
 #define COPY_TRIALS		8
 

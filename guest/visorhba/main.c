@@ -21,8 +21,6 @@
 
 #define VISORHBA_IO_MIN		SZ_4K
 #define VISORHBA_IO_MAX		SZ_32M
-#define VISORHBA_AREA_MIN	SZ_64K	/* smaller only if the service wants so */
-#define VISORHBA_TAGS_GOOD	32	/* worth smaller areas */
 #define VISORHBA_ID_MAX		256
 #define VISORHBA_LUN_MAX	0x8000	/* flat addresses end at 0x7fff */
 
@@ -84,8 +82,7 @@ static int visorhba_take_features(struct visorhba *hba)
 }
 
 /* Requests that may be unanswered; one is kept for task management. */
-static u32 visorhba_tag_limit(const struct visorhba *hba,
-			      const struct vhba_config_max *max)
+static u32 visorhba_tag_limit(const struct visorhba *hba)
 {
 	u64 wanted = (u64)hba->shost->cmd_per_lun *
 		     min_t(u32, hba->shost->max_lun, VISORHBA_TAGS_MAX) *
@@ -99,44 +96,6 @@ static u32 visorhba_tag_limit(const struct visorhba *hba,
 		limit = min3(limit, hba->queues[i].cmd->max_slots - 2,
 			     hba->queues[i].rsp->max_slots - 2);
 	return limit;
-}
-
-/*
- * The areas, and with them number of tags and size of a request: as many of
- * the largest size as the pool gives, but rather smaller ones than few.
- */
-static int visorhba_alloc_areas(struct visorhba *hba,
-				const struct vhba_config_max *max)
-{
-	u32 io = clamp_t(u32, max->max_io_size, VISORHBA_IO_MIN, VISORHBA_IO_MAX);
-	u32 area = round_up(io, PAGE_SIZE);
-	u32 limit = visorhba_tag_limit(hba, max);
-	u64 share = hba->dev->pool_share;
-	u32 tags = limit;
-
-	if (!limit)
-		return -ENOSPC;
-	for (;;) {
-		hba->area = visorbus_pool_alloc(hba->dev, (size_t)tags * area,
-						&hba->area_offset);
-		if (hba->area)
-			break;
-		if (tags > 1 && (u64)tags * area > share &&
-		    share / area >= min_t(u32, limit, VISORHBA_TAGS_GOOD))
-			tags = share / area;
-		else if (area / 2 >= VISORHBA_AREA_MIN)
-			area = round_up(area / 2, PAGE_SIZE);
-		else if (tags > 1)
-			tags /= 2;
-		else
-			return -ENOSPC;
-	}
-	hba->area_bytes = area;
-	hba->tags = tags;
-	hba->shost->max_sectors = min(io, area) >> SECTOR_SHIFT;
-	hba->shost->sg_tablesize = clamp_t(u32, area / SZ_4K + 1, SG_CHUNK_SIZE,
-					   SG_MAX_SEGMENTS);
-	return 0;
 }
 
 static int visorhba_init_queues(struct visorhba *hba)
@@ -168,6 +127,7 @@ static int visorhba_init_queues(struct visorhba *hba)
 static void visorhba_free(struct visorhba *hba)
 {
 	kvfree(hba->table);
+	kvfree(hba->pieces);
 	kfree(hba->queues);
 	if (hba->wq)
 		destroy_workqueue(hba->wq);
@@ -223,11 +183,13 @@ static int visorhba_probe(struct visor_device *dev)
 	rc = visorhba_take_features(hba);
 	if (rc)
 		goto free;
-	rc = visorhba_alloc_areas(hba, &max);
+	rc = visorhba_areas_init(hba, visorhba_tag_limit(hba),
+				 clamp_t(u32, max.max_io_size, VISORHBA_IO_MIN,
+					 VISORHBA_IO_MAX));
 	if (rc) {
 		dev_err(&dev->device,
-			"no room for a request of %u bytes in the window's pool (share %llu bytes)\n",
-			max.max_io_size, dev->pool_share);
+			"no room for data in the window's pool (share %llu bytes, %u requests): %d\n",
+			dev->pool_share, visorhba_tag_limit(hba), rc);
 		goto free;
 	}
 	rc = -ENOMEM;
@@ -240,6 +202,9 @@ static int visorhba_probe(struct visor_device *dev)
 		goto free;
 
 	shost->can_queue = hba->tags;
+	shost->max_sectors = hba->max_io >> SECTOR_SHIFT;
+	shost->sg_tablesize = clamp_t(u32, hba->max_io / SZ_4K + 1,
+				      SG_CHUNK_SIZE, SG_MAX_SEGMENTS);
 	shost->cmd_per_lun = min_t(int, shost->cmd_per_lun, hba->tags);
 	shost->nr_hw_queues = hba->queue_count;
 	shost->host_tagset = 1;

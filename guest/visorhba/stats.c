@@ -29,7 +29,10 @@ static int info_show(struct seq_file *m, void *unused)
 
 	seq_printf(m, "state %s\n", visorhba_state_names[hba->state]);
 	seq_printf(m, "tags %u\n", hba->tags);
-	seq_printf(m, "area_bytes %u\n", hba->area_bytes);
+	seq_printf(m, "max_io %u\n", hba->max_io);
+	seq_printf(m, "pieces %u\n", hba->piece_count);
+	seq_printf(m, "pieces_free %u\n", hba->pieces_free);
+	seq_printf(m, "piece_shortages %llu\n", hba->piece_shortages);
 	seq_printf(m, "outstanding %u\n", outstanding);
 	seq_printf(m, "resumes %llu\n", hba->resumes);
 	seq_printf(m, "reissued %llu\n", hba->reissued);

@@ -8,39 +8,16 @@
  */
 #include <linux/blk-mq.h>
 #include <linux/dma-direction.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
 #include "visorhba.h"
 
 /*
- * Data is copied with the pages' own addresses, and the message's fields are
- * stored where they lie, unaligned.
- */
-#if defined(CONFIG_HIGHMEM) || !defined(CONFIG_X86_64)
-#error "visorhba needs x86-64"
-#endif
-
-/*
  * A batch that has copied this much is shown to the service before it ends, so
  * that a polling service starts while the rest is being copied.
  */
 #define VISORHBA_BATCH_BYTES	(64U << 10)
-
-static void visorhba_copy_to_area(struct scsi_cmnd *cmd, u8 *area, u32 bytes)
-{
-	struct scatterlist *sg;
-	unsigned int i;
-
-	scsi_for_each_sg(cmd, sg, scsi_sg_count(cmd), i) {
-		u32 n = min(sg->length, bytes);
-
-		visorhba_copy(area, sg_virt(sg), n);
-		area += n;
-		bytes -= n;
-	}
-}
 
 static u64 visorhba_handle(u64 id, unsigned int tag)
 {
@@ -65,11 +42,11 @@ static void visorhba_fill(const struct visorhba *hba,
 }
 
 static void visorhba_fill_scsi(const struct visorhba *hba,
-			       struct mullion_io_slot *slot, unsigned int tag,
-			       u64 id, struct scsi_cmnd *cmd, u32 flags)
+			       struct mullion_io_slot *slot,
+			       const struct visorhba_entry *entry, u64 id,
+			       struct scsi_cmnd *cmd, u32 flags)
 {
 	struct uiscmdrsp_scsi *scsi = &slot->rsp.scsi;
-	u32 bytes = scsi_bufflen(cmd);
 
 	BUILD_BUG_ON(DMA_BIDIRECTIONAL != UIS_DMA_BIDIRECTIONAL);
 	BUILD_BUG_ON(DMA_TO_DEVICE != UIS_DMA_TO_DEVICE);
@@ -77,15 +54,12 @@ static void visorhba_fill_scsi(const struct visorhba *hba,
 	BUILD_BUG_ON(DMA_NONE != UIS_DMA_NONE);
 
 	visorhba_fill(hba, slot, CMD_SCSI_TYPE, id, flags);
-	scsi->handle = visorhba_handle(id, tag);
+	scsi->handle = visorhba_handle(id, entry - hba->table);
 	memcpy(scsi->cmnd, cmd->cmnd, sizeof(scsi->cmnd));
-	scsi->bufflen = bytes;
-	scsi->guest_phys_entries = bytes ? 1 : 0;
-	if (bytes) {
-		scsi->gpi_list[0].address =
-			hba->area_offset + (u64)tag * hba->area_bytes;
-		scsi->gpi_list[0].length = bytes;
-	}
+	scsi->bufflen = scsi_bufflen(cmd);
+	scsi->guest_phys_entries = visorhba_area_list(hba, entry,
+						      scsi_bufflen(cmd),
+						      scsi->gpi_list);
 	scsi->data_dir = cmd->sc_data_direction;
 	scsi->vdest.channel = 0;
 	scsi->vdest.id = cmd->device->id;
@@ -138,7 +112,7 @@ static bool visorhba_publish(struct visorhba_queue *q)
 /**
  * visorhba_queuecommand() - send a command
  * @shost: the host
- * @cmd: the command; its tag's area is free, since the tag is
+ * @cmd: the command; its tag, and so the tag's entry, is free
  *
  * Context: process.
  * Return: 0, or SCSI_MLQUEUE_HOST_BUSY to be asked again.
@@ -158,19 +132,22 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 
 	if (unlikely(READ_ONCE(hba->state) != VISORHBA_RUNNING))
 		return visorhba_refuse(hba, cmd);
-	if (WARN_ON_ONCE(tag >= hba->tags) || unlikely(bytes > hba->area_bytes)) {
+	if (WARN_ON_ONCE(tag >= hba->tags) || unlikely(bytes > hba->max_io)) {
 		set_host_byte(cmd, DID_ERROR);
 		scsi_done(cmd);
 		return 0;
 	}
-	if (cmd->sc_data_direction == DMA_TO_DEVICE && bytes)
-		visorhba_copy_to_area(cmd, visorhba_area(hba, tag), bytes);
 	entry = &hba->table[tag];
+	if (!visorhba_area_take(hba, entry, bytes))
+		return SCSI_MLQUEUE_HOST_BUSY;
+	if (cmd->sc_data_direction == DMA_TO_DEVICE && bytes)
+		visorhba_area_copy(hba, entry, cmd, bytes, true);
 
 	spin_lock(&q->lock);
 	/* Under the lock: pause takes it to be the last to change the state. */
 	if (unlikely(hba->state != VISORHBA_RUNNING)) {
 		spin_unlock(&q->lock);
+		visorhba_area_give(hba, entry);
 		return visorhba_refuse(hba, cmd);
 	}
 	rc = mullion_sq_produce(q->cmd, &slot);
@@ -180,6 +157,7 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 			ring = visorhba_publish(q);
 		}
 		spin_unlock(&q->lock);
+		visorhba_area_give(hba, entry);
 		if (ring)
 			visorbus_device_ring(hba->dev, 2 * q->index);
 		if (rc != -EAGAIN)
@@ -188,7 +166,7 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 	}
 	id = q->next_id;
 	q->next_id += hba->queue_count;
-	visorhba_fill_scsi(hba, slot, tag, id, cmd, 0);
+	visorhba_fill_scsi(hba, slot, entry, id, cmd, 0);
 	entry->cmd = cmd;
 	entry->queue = q->index;
 	/* pairs with the acquire in visorhba_response_scsi() */
@@ -268,9 +246,8 @@ int visorhba_reissue(struct visorhba *hba)
 		spin_lock(&q->lock);
 		rc = mullion_sq_produce(q->cmd, &slot);
 		if (!rc)
-			visorhba_fill_scsi(hba, slot, entry - hba->table,
-					   entry->id, entry->cmd,
-					   MULLION_SLOT_REISSUE);
+			visorhba_fill_scsi(hba, slot, entry, entry->id,
+					   entry->cmd, MULLION_SLOT_REISSUE);
 		spin_unlock(&q->lock);
 	}
 	if (!rc)

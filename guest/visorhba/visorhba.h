@@ -4,12 +4,11 @@
  *
  * DOC: Theory of Operation
  *
- * One visorbus device is one SCSI host.  Every tag of the host owns one area
- * of the window's pool, allocated at probe and as large as the largest
- * request: a command is a copy into its tag's area (writes), one message that
- * names the area, and a copy out of it (reads).  Nothing is mapped or
- * allocated per request, and a request is always one contiguous piece for the
- * service, whatever its scatter list looks like.
+ * One visorbus device is one SCSI host.  It keeps a stretch of the window's
+ * pool from probe to remove (area.c): a command is a copy into it (writes), one
+ * message that names the place, and a copy out of it (reads).  Nothing is
+ * mapped per request, and the service sees a few large pieces, whatever the
+ * command's scatter list looks like.
  *
  * Submission (submit.c) is serialised by a queue's lock and happens in process
  * context only: that is where blk-mq dispatches.  A batch is published, and
@@ -68,6 +67,10 @@
 
 #define VISORHBA_NOTIFY_MAX	64
 
+/* A tag's own area, and the pieces of larger commands (area.c). */
+#define VISORHBA_OWN_BYTES	(16U << 10)
+#define VISORHBA_PIECE_BYTES	(64U << 10)
+
 enum visorhba_state {
 	VISORHBA_PAUSED,
 	VISORHBA_RUNNING,
@@ -81,11 +84,15 @@ enum visorhba_state {
  * @id: request id of the unanswered request; 0: none
  * @cmd: its command
  * @queue: queue pair that it was sent through
+ * @piece_count: pieces of its data; 0: in the tag's own area
+ * @piece: their numbers
  */
 struct visorhba_entry {
 	u64 id;
 	struct scsi_cmnd *cmd;
-	unsigned int queue;
+	u16 queue;
+	u16 piece_count;
+	u16 piece[MAX_PHYS_INFO];
 };
 
 /* visorhba_queue.flags */
@@ -170,9 +177,15 @@ struct visorhba_notify {
  * @slot_bytes: bytes of a slot
  * @epoch: of messages; changes between pause and resume
  * @tags: number of tags
- * @area_bytes: bytes of a tag's area
- * @area: all areas, in the pool
+ * @max_io: bytes of the largest request
+ * @area: what the host has of the pool
  * @area_offset: data address of @area
+ * @own_bytes: bytes of the tags' own areas, at its start
+ * @piece_lock: of the following
+ * @piece_count: pieces behind them
+ * @pieces_free: pieces that are free
+ * @pieces: stack of their numbers
+ * @piece_shortages: commands sent back for lack of pieces
  * @max_id: targets
  * @queue_count: queue pairs in use
  * @queues: the queue pairs
@@ -200,9 +213,15 @@ struct visorhba {
 	u32 slot_bytes;
 	u32 epoch;
 	unsigned int tags;
-	u32 area_bytes;
+	u32 max_io;
 	u8 *area;
 	u64 area_offset;
+	u32 own_bytes;
+	spinlock_t piece_lock;
+	u32 piece_count;
+	u32 pieces_free;
+	u16 *pieces;
+	u64 piece_shortages;
 	u32 max_id;
 	unsigned int queue_count;
 	struct visorhba_queue *queues;
@@ -239,11 +258,6 @@ static inline struct visorhba *visorhba_of(struct Scsi_Host *shost)
 	return shost_priv(shost);
 }
 
-static inline u8 *visorhba_area(const struct visorhba *hba, unsigned int tag)
-{
-	return hba->area + (size_t)tag * hba->area_bytes;
-}
-
 /* LUNs from 256 on are flat addresses (SAM-5, 4.7.7.3) to the SCSI layer. */
 static inline u32 visorhba_lun_to_wire(u64 lun)
 {
@@ -267,6 +281,18 @@ static inline void visorhba_copy(void *dst, const void *src, size_t bytes)
 	else
 		memcpy(dst, src, bytes);
 }
+
+/* area.c */
+int visorhba_areas_init(struct visorhba *hba, u32 tags, u32 max_io);
+bool visorhba_area_take(struct visorhba *hba, struct visorhba_entry *entry,
+			u32 bytes);
+void visorhba_area_give(struct visorhba *hba, struct visorhba_entry *entry);
+u16 visorhba_area_list(const struct visorhba *hba,
+		       const struct visorhba_entry *entry, u32 bytes,
+		       struct guest_phys_info *list);
+void visorhba_area_copy(const struct visorhba *hba,
+			const struct visorhba_entry *entry,
+			struct scsi_cmnd *cmd, u32 bytes, bool to_pool);
 
 /* submit.c */
 int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd);
