@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# tests/guest/lib.sh - what guest tests share; sourced by them
+#
+# A daemon of the test's own runs while the test does.  Guests are started by
+# `guest`, which keeps the console in a file and fails if the kernel complained
+# there.  Environment, from tests/run: MULLION_TOP, MULLION_TEST_IMAGE (the
+# small guest with tools), MULLION_TEST_DIR (an empty folder, kept if the test
+# fails), MULLION_RUNTIME_DIR, MULLION_STATE_DIR.
+set -euo pipefail
+
+top=${MULLION_TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
+image=${MULLION_TEST_IMAGE:-$top/build/images/test-6.1}
+dir=${MULLION_TEST_DIR:-$(mktemp -d /tmp/mullion-test.XXXXXX)}
+export MULLION_RUNTIME_DIR=${MULLION_RUNTIME_DIR:-$dir/run}
+export MULLION_STATE_DIR=${MULLION_STATE_DIR:-$dir/state}
+mullion=$top/build/mullion
+console=$dir/console.log
+daemon=
+
+cd "$dir"
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# What the test prints for the user: shown by tests/run.
+info() {
+	echo "info: $*"
+}
+
+# wait_until SECONDS COMMAND...: for a state, not for a time
+wait_until() {
+	local tries=$(($1 * 10))
+	shift
+	while ! "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+expect() {	# WHAT EXPECTED ACTUAL
+	[ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+
+# The kernel's own complaints, anywhere on a console.
+kernel_complaints() {	# FILE
+	grep -aE 'BUG:|WARNING:|Oops|general protection|Call Trace|KASAN|UBSAN|INFO: (task|possible|rcu)|lockdep|Kernel panic|unable to handle' "$1"
+}
+
+console_check() {
+	if kernel_complaints "$console" >&2; then
+		tail -n 100 "$console" >&2
+		fail "the guest's kernel complained"
+	fi
+}
+
+# guest [OPTION...] [-- COMMAND...]: as mullion run, in the test guest
+guest() {
+	local status=0
+	"$mullion" run --verbose --kernel "$image/vmlinux" --initrd "$image/initrd.img" \
+		"$@" 2>"$console" || status=$?
+	if [ $status -ge 124 ] && [ $status -le 125 ]; then
+		tail -n 30 "$console" >&2
+	fi
+	console_check
+	return $status
+}
+
+# The pids of a service, from the daemon: service NAME
+service_pids() {
+	pgrep -P "$daemon" -x "$1" || true
+}
+
+daemon_start() {
+	mkdir -p "$MULLION_RUNTIME_DIR" "$MULLION_STATE_DIR"
+	"$top/build/mulliond" --foreground >"$dir/mulliond.log" 2>&1 &
+	daemon=$!
+	wait_until 20 test -S "$MULLION_RUNTIME_DIR/mulliond.sock" || {
+		cat "$dir/mulliond.log" >&2
+		fail "the daemon did not start"
+	}
+}
+
+daemon_stop() {
+	[ -n "$daemon" ] || return 0
+	kill "$daemon" 2>/dev/null || true
+	wait "$daemon" 2>/dev/null || true
+	daemon=
+}
+
+lib_end() {
+	local status=$?
+	daemon_stop
+	if [ $status != 0 ] && [ $status != 77 ]; then
+		tail -n 20 "$dir/mulliond.log" >&2 || true
+	fi
+	exit $status
+}
+trap lib_end EXIT
+daemon_start
