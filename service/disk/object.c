@@ -294,6 +294,7 @@ static int disk_open_store(struct disk *disk, int fd, int fence_fd, bool adopt)
 	}
 }
 
+/* The UUID as text; without its dashes it fits a serial number. */
 static void disk_name(struct disk *disk)
 {
 	const uint8_t *b = disk->uuid.b;
@@ -302,6 +303,17 @@ static void disk_name(struct disk *disk)
 		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 		 b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9],
 		 b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static void disk_serial_from_name(struct disk *disk)
+{
+	const char *from = disk->name;
+	char *to = disk->serial_number;
+
+	for (; *from; from++)
+		if (*from != '-')
+			*to++ = *from;
+	*to = 0;
 }
 
 static struct disk *disk_new(const struct mullion_disk_lun *config)
@@ -322,8 +334,7 @@ static struct disk *disk_new(const struct mullion_disk_lun *config)
 		memcpy(disk->serial_number, config->serial,
 		       sizeof(config->serial));
 	else
-		snprintf(disk->serial_number, sizeof(disk->serial_number),
-			 "%.32s", disk->name);
+		disk_serial_from_name(disk);
 	return disk;
 }
 

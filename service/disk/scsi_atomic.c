@@ -102,11 +102,13 @@ void scsi_compare_and_write(struct cmd *cmd)
 
 	if (!scsi_range_ok(cmd, lba, blocks))
 		return;
-	if (!blocks) {
+	if (!blocks && !request->bufflen) {
 		scsi_good(cmd, 0);
 		return;
 	}
-	if (bytes > PERSIST_JOURNAL_BYTES || 2 * bytes > request->bufflen) {
+	/* data without blocks is a length that did not fit its byte */
+	if (!blocks || bytes > PERSIST_JOURNAL_BYTES ||
+	    2 * bytes > request->bufflen) {
 		scsi_bad_cdb(cmd, 13, -1);
 		return;
 	}
