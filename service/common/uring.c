@@ -156,6 +156,11 @@ int mullion_uring_fd(void)
 	return uring.available ? uring.ring.ring_fd : -1;
 }
 
+struct io_uring *mullion_uring_ring(void)
+{
+	return &uring.ring;
+}
+
 struct io_uring_sqe *mullion_uring_sqe(void)
 {
 	struct io_uring_sqe *sqe;

@@ -47,6 +47,11 @@ bool mullion_uring_is_available(void);
 int mullion_uring_fd(void);
 
 /**
+ * mullion_uring_ring() - the ring itself, for the test of its restrictions
+ */
+struct io_uring *mullion_uring_ring(void);
+
+/**
  * mullion_uring_sqe() - an entry to prepare
  *
  * Submits first if the ring is full.
