@@ -116,6 +116,9 @@ int mullion_initrd_with_command(const char *initrd, char *const *argv)
 		return -errno;
 	if (initrd)
 		err = initrd_copy(fd, initrd);
+	/* An LZ4 stream has no end mark; the kernel takes a size of zero for one. */
+	if (!err)
+		err = initrd_write(fd, "\0\0\0", 4);
 	if (!err)
 		err = initrd_align(fd);
 	if (!err)
