@@ -404,6 +404,11 @@ static void nbd_turn_end(struct store *base)
 	nbd_finish(store);
 }
 
+static void nbd_at_once(void *arg)
+{
+	nbd_progress(arg);
+}
+
 static int nbd_connect(struct store_nbd *store)
 {
 	if (nbd_aio_connect_socket(store->nbd, store->fd) < 0) {
@@ -414,8 +419,13 @@ static int nbd_connect(struct store_nbd *store)
 		return error;
 	}
 	nbd_watch(store);
-	mullion_loop_timer_start(&store->timer, NBD_HANDSHAKE_MS, false,
-				 nbd_handshake_late, store);
+	/* a fast server leaves no event to wait for: the handshake is over */
+	if (nbd_aio_is_connecting(store->nbd))
+		mullion_loop_timer_start(&store->timer, NBD_HANDSHAKE_MS, false,
+					 nbd_handshake_late, store);
+	else
+		mullion_loop_timer_start(&store->timer, 1, false, nbd_at_once,
+					 store);
 	return 0;
 }
 
