@@ -59,7 +59,7 @@ static int definition_put(const char *file, const char *text, size_t len)
 	};
 	int ret;
 
-	/* Relative paths in it count from the file's folder. */
+	/* For messages, which name FILE:LINE. */
 	if (full && !strcmp(file, "-") && asprintf(&with_name, "%s/-", full) < 0)
 		with_name = NULL;
 	path = mullion_client_path("/v1/definitions?file=%s",

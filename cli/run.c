@@ -210,6 +210,8 @@ static int run_connected(struct mullion_cli *cli, const char *name,
 		run_kill(name);
 		return 128 + (sig ? sig : SIGTERM);
 	case MULLION_TERMINAL_LEAVE:
+		run_kill(name);
+		return 0;
 	case MULLION_TERMINAL_KILL:
 		run_kill(name);
 		return 128 + SIGKILL;

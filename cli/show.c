@@ -205,6 +205,108 @@ static void show_print(json_t *answer, bool json)
 	}
 }
 
+/* The row of @rows that has the same @keys as @row, or NULL. */
+static json_t *show_find_alike(json_t *rows, json_t *row, const char *const *keys)
+{
+	json_t *known;
+	size_t i;
+
+	json_array_foreach(rows, i, known) {
+		const char *const *key = keys;
+
+		while (*key && (json_object_get(row, *key) == json_object_get(known, *key) ||
+				json_equal(json_object_get(row, *key),
+					   json_object_get(known, *key))))
+			key++;
+		if (!*key)
+			return known;
+	}
+	return NULL;
+}
+
+/* "6" and 7: "6-7"; "6-7" and 8: "6-8"; otherwise with a blank between. */
+static void show_add_number(json_t *row, const char *key, json_int_t last, json_int_t number)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+	const char *cut = text ? text + strlen(text) : NULL;
+	json_t *joined;
+
+	if (!text)
+		return;
+	while (cut > text && cut[-1] != '-' && cut[-1] != ' ')
+		cut--;
+	if (number != last + 1)
+		joined = json_sprintf("%s %" JSON_INTEGER_FORMAT, text, number);
+	else if (cut > text && cut[-1] == '-')
+		joined = json_sprintf("%.*s%" JSON_INTEGER_FORMAT, (int)(cut - text), text, number);
+	else
+		joined = json_sprintf("%s-%" JSON_INTEGER_FORMAT, text, number);
+	json_object_set_new(row, key, joined);
+}
+
+/* A process has many event descriptors: one row for those that are alike. */
+static json_t *show_merge_descriptors(json_t *rows)
+{
+	static const char *const keys[] = { "target", "mode", "note", NULL };
+	json_t *merged = json_array(), *row, *known;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		json_int_t fd = json_integer_value(json_object_get(row, "fd"));
+
+		known = show_find_alike(merged, row, keys);
+		if (!known) {
+			known = json_copy(row);
+			json_object_set_new(known, "fd", json_sprintf("%" JSON_INTEGER_FORMAT, fd));
+			json_array_append_new(merged, known);
+		} else {
+			show_add_number(known, "fd",
+					json_integer_value(json_object_get(known, "last")), fd);
+		}
+		json_object_set_new(known, "last", json_integer(fd));
+	}
+	json_array_foreach(merged, i, known)
+		json_object_del(known, "last");
+	return merged;
+}
+
+/* A library is mapped in pieces: one row for each file. */
+static json_t *show_merge_maps(json_t *rows)
+{
+	static const char *const keys[] = { "target", NULL };
+	json_t *merged = json_array(), *row, *known;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *mode = json_string_value(json_object_get(row, "mode")), *modes;
+
+		known = show_find_alike(merged, row, keys);
+		if (!known) {
+			json_array_append_new(merged, json_copy(row));
+			continue;
+		}
+		modes = json_string_value(json_object_get(known, "mode"));
+		if (mode && modes && !strstr(modes, mode))
+			json_object_set_new(known, "mode", json_sprintf("%s %s", modes, mode));
+		json_object_set_new(known, "bytes", json_integer(
+			json_integer_value(json_object_get(known, "bytes")) +
+			json_integer_value(json_object_get(row, "bytes"))));
+	}
+	return merged;
+}
+
+static void show_access_text(json_t *access)
+{
+	json_t *descriptors = json_object_get(access, "descriptors");
+	json_t *maps = json_object_get(access, "mapped_files");
+
+	if (json_is_array(descriptors))
+		json_object_set_new(access, "descriptors", show_merge_descriptors(descriptors));
+	if (json_is_array(maps))
+		json_object_set_new(access, "mapped_files", show_merge_maps(maps));
+	show_object(access, 0, 0);
+}
+
 /* What @service can see, appended to @list. */
 static int show_access(const char *service, json_t *list)
 {
@@ -238,7 +340,7 @@ static int show_all_access(struct mullion_cli *cli, const char *name, json_t *gu
 		json_array_foreach(list, i, service) {
 			if (i)
 				putchar('\n');
-			show_print(service, false);
+			show_access_text(service);
 		}
 		if (!json_array_size(list) && !failed)
 			mullion_report_error("nothing to show for guest", name, "start it",

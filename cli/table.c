@@ -51,6 +51,8 @@ static char *table_text_number(json_t *value, enum mullion_format format, bool j
 			return NULL;
 		return out;
 	}
+	if (!json && number == (double)(json_int_t)number)
+		return asprintf(&out, "%.0f", number) < 0 ? NULL : out;
 	return asprintf(&out, json ? "%.6f" : "%.1f", number) < 0 ? NULL : out;
 }
 
