@@ -335,21 +335,32 @@ static void cp_spawn(struct cp_world *world)
 	world->socket = pair[0];
 }
 
+#define CP_CLASS_MAX 65536
+
 struct cp_payload {
 	struct visor_controlvm_parameters_header header;
 	struct mullion_server_config config;
+	__u8 class_part[CP_CLASS_MAX];
 } MULLION_PACKED;
 
-static void cp_payload_make(const struct cp_world *world, bool adopt,
-			    struct cp_payload *payload)
+/* Returns the bytes in use. */
+static size_t cp_payload_make(const struct cp_world *world, bool adopt,
+			      struct cp_payload *payload)
 {
-	memset(payload, 0, sizeof(*payload));
-	payload->header.total_length = sizeof(*payload);
+	size_t bytes = offsetof(struct cp_payload, class_part) + world->class_bytes;
+
+	cp_require(world->class_bytes <= CP_CLASS_MAX);
+	memset(payload, 0, bytes);
+	payload->header.total_length = (uint32_t)bytes;
 	payload->header.header_length = sizeof(payload->header);
 	payload->config.version = MULLION_SERVER_CONFIG_VERSION;
 	payload->config.flags = adopt ? MULLION_SERVER_ADOPT : 0;
 	payload->config.generation = world->generation;
-	payload->config.class_offset = sizeof(*payload);
+	payload->config.class_offset = offsetof(struct cp_payload, class_part);
+	payload->config.class_bytes = (uint32_t)world->class_bytes;
+	if (world->class_bytes)
+		memcpy(payload->class_part, world->class_part, world->class_bytes);
+	return bytes;
 }
 
 static void cp_bus_packet(union controlvm_packet *packet)
@@ -397,7 +408,8 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	struct cp_control *control = &world->service_control;
 	struct cp_window *bus = &world->bus_window;
 	union controlvm_packet packet;
-	struct cp_payload payload;
+	static struct cp_payload payload;
+	size_t payload_bytes;
 	int doorbells[2];
 	uint64_t handle;
 
@@ -417,7 +429,7 @@ void cp_world_start(struct cp_world *world, bool adopt)
 
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
 				     NULL, 0, ++control->handle));
-	cp_payload_make(world, adopt, &payload);
+	payload_bytes = cp_payload_make(world, adopt, &payload);
 	handle = ++control->handle;
 	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
 				    &bus->fd, 1));
@@ -428,7 +440,7 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	cp_bus_packet(&packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE,
 				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &payload, sizeof(payload), handle));
+				     &payload, payload_bytes, handle));
 	handle = ++control->handle;
 	if (world->store_fd >= 0)
 		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
@@ -436,7 +448,7 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	cp_device_packet(world, &packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
 				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &payload, sizeof(payload), handle));
+				     &payload, payload_bytes, handle));
 }
 
 void cp_world_kill(struct cp_world *world)

@@ -60,6 +60,8 @@ struct cp_world {
 	int state_fd;
 	struct mullion_state_area *state;
 	int store_fd;			/* -1: none */
+	const void *class_part;		/* of the configuration; may be NULL */
+	size_t class_bytes;
 	uint64_t channel_bytes;
 	uint64_t generation;
 	guid_t uuid;

@@ -33,7 +33,10 @@ struct fake_request {
 	bool answered;
 };
 
-/* Once per process: the loop, and shared memory if there is none yet. */
+/* State that children share; before they are forked. */
+void fake_share(void);
+
+/* Once per process: the loop, and fake_share() if that has not been. */
 void fake_init(void);
 
 /* A device of this number; its UUID is made from it. */
@@ -59,6 +62,10 @@ struct fake_request *fake_send(struct mullion_device *device, uint32_t lun,
 			       const uint8_t *cdb, unsigned int cdb_bytes,
 			       uint32_t data_dir, void *data, uint32_t bytes,
 			       unsigned int pieces);
+/*
+ * Send a command again, as request @id, with the phase that a dead service left
+ * behind; if its result was recorded that is the answer.
+ */
 struct fake_request *fake_send_again(struct mullion_device *device,
 				     uint32_t lun, const uint8_t *cdb,
 				     unsigned int cdb_bytes, uint32_t data_dir,
