@@ -131,6 +131,9 @@ static void access_note(const struct mullion_service *service, const char *targe
 static const char *access_mode(int proc, const char *fd)
 {
 	static const char *const modes[] = { "read", "write", "read-write", "none" };
+	static const char *const direct[] = {
+		"read, direct", "write, direct", "read-write, direct", "none",
+	};
 	char path[64], line[256];
 	unsigned int flags = 0;
 	bool found = false;
@@ -145,7 +148,9 @@ static const char *access_mode(int proc, const char *fd)
 	fclose(f);
 	if (!found)
 		return "unknown";
-	return flags & O_PATH ? modes[3] : modes[flags & O_ACCMODE];
+	if (flags & O_PATH)
+		return modes[3];
+	return flags & O_DIRECT ? direct[flags & O_ACCMODE] : modes[flags & O_ACCMODE];
 }
 
 static json_t *access_describe_fd(const struct mullion_service *service, int proc,

@@ -681,63 +681,16 @@ uint64_t mullion_cp_control_epoch(const struct mullion_cp_control *c)
 
 /* ---- for people -------------------------------------------------------- */
 
-static const char *control_fault_text(uint32_t reason)
-{
-	switch (reason) {
-	case MULLION_FAULT_NONE:
-		return "";
-	case MULLION_FAULT_INDEX:
-		return "a queue index is out of range";
-	case MULLION_FAULT_FEATURES:
-		return "the client accepted a feature that was not offered";
-	case MULLION_FAULT_EPOCH:
-		return "the client's epoch went backwards";
-	default:
-		return "unknown";
-	}
-}
-
 json_t *mullion_cp_control_describe(const struct mullion_cp_control *c)
 {
 	return json_pack("{s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "attached", c->attached,
 			 "epoch", (json_int_t)c->epoch,
-			 "fault", control_fault_text(c->fault),
+			 "fault", mullion_cp_fault_text(c->fault),
 			 "sent", (json_int_t)c->sent,
 			 "answered", (json_int_t)c->answered,
 			 "waiting", (json_int_t)c->queued,
 			 "dropped", (json_int_t)c->dropped,
 			 "faults", (json_int_t)c->faults,
 			 "rescues", (json_int_t)c->rescues);
-}
-
-const char *mullion_cp_status_text(uint32_t status, char buffer[static 64])
-{
-	static const struct {
-		uint32_t status;
-		const char *text;
-	} texts[] = {
-		{ CONTROLVM_RESP_SUCCESS, "success" },
-		{ CONTROLVM_RESP_ALREADY_DONE, "already done" },
-		{ CONTROLVM_RESP_ID_UNKNOWN, "message not known there" },
-		{ CONTROLVM_RESP_ID_INVALID_FOR_CLIENT, "not possible now" },
-		{ CONTROLVM_RESP_MAX_BUSES, "too many buses" },
-		{ CONTROLVM_RESP_MAX_DEVICES, "too many devices" },
-		{ CONTROLVM_RESP_PAYLOAD_INVALID, "payload not valid" },
-		{ CONTROLVM_RESP_BUS_INVALID, "no such bus" },
-		{ CONTROLVM_RESP_DEVICE_INVALID, "no such device" },
-		{ CONTROLVM_RESP_CHANNEL_INVALID, "channel not valid" },
-		{ CONTROLVM_RESP_CHANNEL_TYPE_UNKNOWN, "channel type not known there" },
-		{ CONTROLVM_RESP_CHANNEL_SIZE_TOO_SMALL, "channel too small" },
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	/* everything else that is small is the magnitude of an errno */
-	if (status < 134 && strerrordesc_np((int)status))
-		snprintf(buffer, 64, "%s", strerrordesc_np((int)status));
-	else
-		snprintf(buffer, 64, "status %u", status);
-	return buffer;
 }

@@ -118,4 +118,9 @@ json_t *mullion_cp_control_describe(const struct mullion_cp_control *control);
  */
 const char *mullion_cp_status_text(uint32_t status, char buffer[static 64]);
 
+/**
+ * mullion_cp_fault_text() - a MULLION_FAULT_* of a guest; empty for none
+ */
+const char *mullion_cp_fault_text(uint32_t reason);
+
 #endif /* MULLION_COMMAND_CONTROL_H */

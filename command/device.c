@@ -489,19 +489,6 @@ void mullion_cp_device_announce(struct mullion_cp_device *device)
 
 /* ---- for people -------------------------------------------------------- */
 
-static const char *device_fault_text(uint32_t reason)
-{
-	static const char *const texts[] = {
-		"", "the guest wrote a queue index that is out of range",
-		"the guest changed a queue or channel header",
-		"the guest accepted a feature that was not offered",
-		"the guest sent more requests than allowed",
-		"the window is not valid", "the guest's epoch went backwards",
-	};
-
-	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "unknown fault";
-}
-
 static const char *device_state(const struct mullion_cp_device *device,
 				const struct mullion_state_channel *record,
 				const char **why)
@@ -526,7 +513,7 @@ static const char *device_state(const struct mullion_cp_device *device,
 		return "serving";
 	switch (record->status) {
 	case MULLION_CHANNEL_FAULTED:
-		*why = device_fault_text(record->fault_reason);
+		*why = mullion_cp_fault_text(record->fault_reason);
 		return "faulted";
 	case MULLION_CHANNEL_PAUSED:
 		*why = "paused by the administrator";
@@ -558,7 +545,8 @@ json_t *mullion_cp_device_describe(const struct mullion_cp_device *device)
 
 	snprintf(name, sizeof(name), "vbus%u:dev%u", bus->number, device->number);
 	mullion_cp_bus_client(bus, 2 + device->number, devtype, driver, info);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:o, s:b, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I,"
+		" s:o, s:b, s:o, s:o}",
 		"guest", bus->guest_name,
 		"name", name,
 		"uuid", mullion_guid_text(&device->uuid, uuid),

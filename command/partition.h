@@ -107,6 +107,21 @@ struct mullion_partition {
 void mullion_partition_changed(struct mullion_partition *partition);
 
 /**
+ * mullion_partition_place_disk() - put a disk on a bus that nobody was told of
+ * @disk: the bus's on success
+ */
+int mullion_partition_place_disk(struct mullion_partition *partition,
+				 struct mullion_cp_disk *disk,
+				 struct mullion_error *err);
+
+/**
+ * mullion_partition_serve_bus() - give the service a process, or tell the
+ *	process of the new bus
+ */
+int mullion_partition_serve_bus(struct mullion_cp_bus *bus,
+				struct mullion_error *err);
+
+/**
  * mullion_partition_new() - a partition with nothing but a command window
  * @name: of the guest; unique among partitions
  * @uuid: of the guest

@@ -269,7 +269,7 @@ static void service_on_detached(void *arg)
 
 static void service_on_faulted(void *arg, uint32_t reason)
 {
-	char why[64];
+	char why[128];
 
 	snprintf(why, sizeof(why), "it broke its control channel (fault %u)", reason);
 	mullion_service_kill(arg, why);

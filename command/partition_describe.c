@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* command/partition_describe.c - a partition as the API shows it */
+#include "bus.h"
+#include "control.h"
+#include "partition.h"
+#include "service.h"
+
+json_t *mullion_partition_describe_control(struct mullion_partition *p)
+{
+	json_t *control;
+
+	if (!p->control)
+		return json_null();
+	control = mullion_cp_control_describe(p->control);
+	if (control)
+		json_object_set_new(control, "ready", json_boolean(p->online));
+	return control;
+}
+
+json_t *mullion_partition_describe_windows(struct mullion_partition *p)
+{
+	json_t *all = json_array();
+	struct mullion_cp_window *w;
+
+	for (unsigned int i = 0; all && (w = mullion_partition_window(p, i)); i++)
+		json_array_append_new(all, json_pack("{s:i, s:s, s:I, s:i}",
+			"id", (int)w->id,
+			"kind", w->kind == MULLION_WINDOW_COMMAND ? "command" : "bus",
+			"bytes", (json_int_t)w->size,
+			"vectors", (int)w->vectors));
+	return all;
+}
+
+json_t *mullion_partition_describe_buses(struct mullion_partition *p)
+{
+	json_t *all = json_array();
+
+	for (struct mullion_cp_bus *bus = p->buses; all && bus; bus = bus->next)
+		json_array_append_new(all, mullion_cp_bus_describe(bus));
+	return all;
+}
+
+static void partition_append_devices(struct mullion_partition *p, json_t *all)
+{
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+			json_array_append_new(all, mullion_cp_device_describe(d));
+}
+
+json_t *mullion_partition_describe_devices(struct mullion_partition *p)
+{
+	json_t *all = json_array();
+
+	if (all)
+		partition_append_devices(p, all);
+	return all;
+}
+
+json_t *mullion_partition_describe_services(struct mullion_partition *p)
+{
+	json_t *all = json_array();
+
+	for (struct mullion_cp_bus *bus = p->buses; all && bus; bus = bus->next)
+		json_array_append_new(all, mullion_service_describe(bus->service));
+	return all;
+}
+
+json_t *mullion_devices_describe(struct mullion_core *core)
+{
+	json_t *all = json_array();
+
+	for (struct mullion_partition *p = core->partitions; all && p; p = p->next)
+		partition_append_devices(p, all);
+	return all;
+}
