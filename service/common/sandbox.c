@@ -391,8 +391,14 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 {
 	bool root = !geteuid();
 	const char *step;
+	int death = 0;
 	int ret;
 
+	step = "death with the parent";
+	if (prctl(PR_GET_PDEATHSIG, &death, 0, 0, 0) < 0) {
+		ret = -errno;
+		goto fail;
+	}
 	step = "closing descriptors";
 	ret = sandbox_close_files(sandbox);
 	if (ret < 0)
@@ -422,6 +428,12 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 		goto fail;
 	step = "dumpable";
 	if (prctl(PR_SET_DUMPABLE, root ? 0 : 1, 0, 0, 0) < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	/* becoming another user took back what our parent had asked for */
+	step = "death with the parent";
+	if (prctl(PR_SET_PDEATHSIG, death, 0, 0, 0) < 0) {
 		ret = -errno;
 		goto fail;
 	}
