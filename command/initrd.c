@@ -108,25 +108,21 @@ static int initrd_argv(int fd, char *const *argv)
 
 int mullion_initrd_with_command(const char *initrd, char *const *argv)
 {
-	int err = 0;
+	int err;
 	int fd;
 
 	fd = memfd_create("mullion-initrd", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (initrd)
-		err = initrd_copy(fd, initrd);
-	/* An LZ4 stream has no end mark; the kernel takes a size of zero for one. */
-	if (!err)
-		err = initrd_write(fd, "\0\0\0", 4);
-	if (!err)
-		err = initrd_align(fd);
-	if (!err)
-		err = initrd_member(fd, "mullion", S_IFDIR | 0755, NULL, 0);
+	err = initrd_member(fd, "mullion", S_IFDIR | 0755, NULL, 0);
 	if (!err)
 		err = initrd_argv(fd, argv);
 	if (!err)
 		err = initrd_member(fd, "TRAILER!!!", 0, NULL, 0);
+	if (!err)
+		err = initrd_align(fd);
+	if (!err && initrd)
+		err = initrd_copy(fd, initrd);
 	if (err) {
 		close(fd);
 		return err;
