@@ -54,6 +54,9 @@ void mullion_attach_raise(struct mullion_attach *attach, uint64_t wanted,
 	attach->features = wanted &
 		mullion_load_relaxed(mullion_ext_u64(ext, features_offered));
 	attach->epoch = mullion_load_relaxed(mullion_ext_u64(ext, client_epoch)) + 1;
+	/* Someone put it back: raised twice, or it would look confirmed. */
+	if (attach->epoch == mullion_load_relaxed(mullion_ext_u64(ext, server_epoch)))
+		attach->epoch++;
 	attach->confirmed = false;
 
 	mullion_store_relaxed(mullion_ext_u64(ext, client_incarnation),

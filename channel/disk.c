@@ -32,7 +32,11 @@
 		       MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE)
 #define DISK_OUTSTANDING_MAX	4096
 #define DISK_TURN_POLLS		1024
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define DISK_DETACH_MS		0
+#else
 #define DISK_DETACH_MS		5000
+#endif
 /* Empty looks between two glances at the clock. */
 #define DISK_SPIN_STRIDE	16
 

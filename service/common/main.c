@@ -19,7 +19,7 @@
 #include "uring.h"
 
 #define MAIN_SOCKET		3
-#define MAIN_SLOW_MS		1000
+#define MAIN_SLOW_MS		900	/* heartbeat: at least once a second */
 #define MAIN_URING_ENTRIES	1024
 
 struct service service;
