@@ -60,6 +60,7 @@ struct mullion_http {
 	sd_event_source *timer;
 	struct http_request *requests;
 	struct http_stream *streams;
+	bool kicked;		/* MHD_run() has to be called again */
 	bool ending;
 };
 
@@ -73,9 +74,10 @@ static int http_fd(struct MHD_Connection *connection)
 
 static void http_schedule(struct mullion_http *http)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
 
-	if (MHD_get_timeout(http->mhd, &ms) != MHD_YES) {
+	/* What is resumed from within MHD_run() is not in its time-out. */
+	if (!http->kicked && MHD_get_timeout(http->mhd, &ms) != MHD_YES) {
 		sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
 		return;
 	}
@@ -85,6 +87,7 @@ static void http_schedule(struct mullion_http *http)
 
 static void http_run(struct mullion_http *http)
 {
+	http->kicked = false;
 	MHD_run(http->mhd);
 	http_schedule(http);
 	mullion_daemon_idle_check(http->daemon);
@@ -107,9 +110,10 @@ static int http_time(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* Something outside of MHD_run() needs it to be called. */
+/* A connection was resumed or closed: MHD_run() has to be called (again). */
 static void http_kick(struct mullion_http *http)
 {
+	http->kicked = true;
 	sd_event_source_set_time_relative(http->timer, 0);
 	sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
 }

@@ -59,6 +59,8 @@ static unsigned int request_status(int code)
 	case -ENOENT:
 		return 404;
 	case -EBUSY:
+	case -EAGAIN:
+	case -EINPROGRESS:
 	case -EEXIST:
 	case -EALREADY:
 	case -ENOTCONN:
