@@ -409,14 +409,23 @@ static void nbd_at_once(void *arg)
 	nbd_progress(arg);
 }
 
-static int nbd_connect(struct store_nbd *store)
+static void nbd_refused(void *arg)
+{
+	nbd_opened(arg, -ECONNREFUSED);
+}
+
+/*
+ * From here on the socket is libnbd's, success or not; so a failure at once is
+ * reported like a later one.
+ */
+static void nbd_connect(struct store_nbd *store)
 {
 	if (nbd_aio_connect_socket(store->nbd, store->fd) < 0) {
-		int error = nbd_errno();
-
 		mullion_log(LOG_ERR, store->name, "NBD handshake failed: %s",
 			    nbd_get_error());
-		return error;
+		mullion_loop_timer_start(&store->timer, 0, false, nbd_refused,
+					 store);
+		return;
 	}
 	nbd_watch(store);
 	/* a fast server leaves no event to wait for: the handshake is over */
@@ -424,9 +433,8 @@ static int nbd_connect(struct store_nbd *store)
 		mullion_loop_timer_start(&store->timer, NBD_HANDSHAKE_MS, false,
 					 nbd_handshake_late, store);
 	else
-		mullion_loop_timer_start(&store->timer, 1, false, nbd_at_once,
+		mullion_loop_timer_start(&store->timer, 0, false, nbd_at_once,
 					 store);
-	return 0;
 }
 
 static void nbd_fenced(struct fence *fence, int error)
@@ -436,10 +444,10 @@ static void nbd_fenced(struct fence *fence, int error)
 
 	close(store->fence_fd);
 	store->fence_fd = -1;
-	if (!error)
-		error = nbd_connect(store);
 	if (error)
 		nbd_opened(store, error);
+	else
+		nbd_connect(store);
 }
 
 static int64_t nbd_size(struct store *base)
@@ -518,10 +526,10 @@ int store_nbd_open(const struct store_request *request, struct store **out)
 	if (store->fence_fd >= 0)
 		error = fence_drain(&store->fence, store->fence_fd,
 				    request->name, nbd_fenced);
-	if (!error)
-		error = nbd_connect(store);
 	if (error && error != -EINPROGRESS)
 		goto fail_nbd;
+	if (!error)
+		nbd_connect(store);
 	*out = &store->store;
 	return -EINPROGRESS;
 

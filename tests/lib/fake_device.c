@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static struct fake_shared *shared;
 static struct mullion_loop_source source;
 uint64_t fake_next_id = 1;
 unsigned int fake_notified_added, fake_notified_removed;
+bool fake_die_unanswered;
 
 /* ---- what device.h promises -------------------------------------------- */
 
@@ -89,6 +91,8 @@ void mullion_request_complete(struct mullion_request *request)
 	struct fake_request *fake = (struct fake_request *)request;
 
 	assert(!fake->answered);
+	if (fake_die_unanswered)
+		raise(SIGKILL);
 	fake->answered = true;
 	fake->answer.status = (uint8_t)request->linuxstat;
 	fake->answer.host = (uint8_t)(request->linuxstat >> 16);

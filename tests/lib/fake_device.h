@@ -87,6 +87,9 @@ struct fake_answer fake_scsi(struct mullion_device *device, uint32_t lun,
 /* Request id that the next fake_send() will have. */
 extern uint64_t fake_next_id;
 
+/* Die at the next answer, with its effect done and nothing recorded. */
+extern bool fake_die_unanswered;
+
 /* Disk notifications so far. */
 extern unsigned int fake_notified_added, fake_notified_removed;
 

@@ -9,6 +9,9 @@
  *
  * Limits: single-threaded programs that open with open() and use SG_IO.
  */
+/* open() and open64() both have to be here under their own names. */
+#undef _FILE_OFFSET_BITS
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

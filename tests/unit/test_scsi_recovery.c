@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tests/unit/test_scsi_recovery.c - services that are killed, and successors
+ *
+ * A child process is a service.  It is killed at a random moment with a
+ * request under way; the next child adopts the disk with its own descriptor
+ * and gets that request again, as a guest would send it.  Each request must
+ * have had its effect exactly once, which counters show:
+ *
+ *  - COMPARE AND WRITE from n to n + 1, on a file with the write cache off;
+ *  - PERSISTENT RESERVE OUT, REGISTER, with key n + 1 over key n.
+ *
+ * Between requests nothing survives in a child that is not in the state
+ * object or on the medium.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../lib/scsi_cdb.h"
+
+#define GENERATIONS	40
+
+/* What a guest remembers: request `id` is under way if it is not `done`. */
+struct guest {
+	uint64_t done;
+	uint64_t id;
+	uint32_t wrong;		/* line of the first wrong answer */
+};
+
+static struct guest *guest;
+static char path[] = "/tmp/mullion-recovery-XXXXXX";
+
+static void fail_at(uint32_t line)
+{
+	if (!guest->wrong)
+		guest->wrong = line;
+	_exit(1);
+}
+
+#define MUST(x) do { if (!(x)) fail_at(__LINE__); } while (0)
+
+static struct mullion_device *service(bool adopt)
+{
+	struct mullion_disk_lun lun = fake_lun(1, MULLION_STORE_FILE, 0);
+	struct mullion_device *device;
+	int fd;
+
+	/* every generation has an open file description of its own */
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	MUST(fd >= 0);
+	fake_init();
+	lun.cache = MULLION_CACHE_WRITETHROUGH;
+	device = fake_device_new(0);
+	MUST(!fake_device_start(device, &lun, 1, &fd, adopt));
+	return device;
+}
+
+static struct fake_answer caw(struct mullion_device *device, uint64_t n,
+			      bool again)
+{
+	static uint8_t data[1024];
+	uint8_t cdb[16] = { 0x89 };
+
+	memset(data, 0, sizeof(data));
+	put_be64(data, n);
+	put_be64(data + 512, n + 1);
+	cdb[9] = 77;
+	cdb[13] = 1;
+	if (again)
+		return fake_wait(fake_send_again(device, 0, cdb, 16,
+						 UIS_DMA_TO_DEVICE, data,
+						 sizeof(data), guest->id));
+	fake_next_id = guest->id;
+	return fake_scsi(device, 0, cdb, 16, UIS_DMA_TO_DEVICE, data,
+			 sizeof(data));
+}
+
+static struct fake_answer reregister(struct mullion_device *device, uint64_t n,
+				     bool again)
+{
+	uint8_t cdb[16] = { 0x5f, 0, 0, 0, 0, 0, 0, 0, 24 };
+	uint8_t list[24] = { 0 };
+
+	put_be64(list, n);
+	put_be64(list + 8, n + 1);
+	if (again)
+		return fake_wait(fake_send_again(device, 0, cdb, 10,
+						 UIS_DMA_TO_DEVICE, list, 24,
+						 guest->id));
+	fake_next_id = guest->id;
+	return fake_scsi(device, 0, cdb, 10, UIS_DMA_TO_DEVICE, list, 24);
+}
+
+typedef struct fake_answer (*request_fn)(struct mullion_device *device,
+					 uint64_t n, bool again);
+
+/* Every second generation dies between an effect and its record. */
+static void serve(request_fn request, unsigned int generation)
+{
+	struct mullion_device *device = service(generation > 0);
+	unsigned int left = generation % 7 + 1;
+
+	if (guest->id != guest->done) {
+		MUST(!request(device, guest->done, true).status);
+		guest->done = guest->id;
+	}
+	for (;;) {
+		guest->id = guest->done + 1;
+		fake_die_unanswered = generation % 2 && !left--;
+		MUST(!request(device, guest->done, false).status);
+		guest->done = guest->id;
+	}
+}
+
+static uint64_t random_us(uint64_t most)
+{
+	static uint64_t state = 88172645463325252ULL;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state % most;
+}
+
+static void run_generations(request_fn request)
+{
+	unsigned int i;
+	uint64_t before;
+	int status;
+	pid_t child;
+
+	for (i = 0; i < GENERATIONS; i++) {
+		struct timespec pause = { 0 };
+
+		before = guest->done;
+		child = fork();
+		assert_true(child >= 0);
+		if (!child)
+			serve(request, i);
+		/* it must get somewhere; then it dies at any moment */
+		while (__atomic_load_n(&guest->done, __ATOMIC_RELAXED) == before &&
+		       !guest->wrong)
+			sched_yield();
+		pause.tv_nsec = (long)random_us(3000) * 1000;
+		nanosleep(&pause, NULL);
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (guest->wrong)
+			fail_msg("wrong answer, line %u", guest->wrong);
+	}
+}
+
+/* In a child of its own, so that the parent never has a loop. */
+static void check(void (*fn)(struct mullion_device *device))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child) {
+		fn(service(true));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (guest->wrong)
+		fail_msg("wrong, line %u", guest->wrong);
+	assert_int_equal(status, 0);
+}
+
+static void check_block(struct mullion_device *device)
+{
+	uint64_t found;
+	uint8_t data[512];
+
+	if (guest->id != guest->done)
+		MUST(!caw(device, guest->done, true).status);
+	MUST(!do_read(device, 0, 77, 1, data).status);
+	found = get_be64(data);
+	MUST(found == guest->id);
+}
+
+static void check_key(struct mullion_device *device)
+{
+	uint8_t data[64];
+
+	if (guest->id != guest->done)
+		MUST(!reregister(device, guest->done, true).status);
+	MUST(!fake_scsi(device, 0, CDB(0x5e, 0, 0, 0, 0, 0, 0, 0, 64), 10,
+			UIS_DMA_FROM_DEVICE, data, 64).status);
+	MUST(get_be32(data + 4) == 8);
+	MUST(get_be64(data + 8) == guest->id);
+	/* one generation for each registration: none was done twice */
+	MUST(get_be32(data) == (uint32_t)guest->id);
+}
+
+static int setup(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/mullion-recovery-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	guest = mmap(NULL, sizeof(*guest), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(guest != MAP_FAILED);
+	fake_share();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	munmap(guest, sizeof(*guest));
+	return 0;
+}
+
+static void compare_and_write_happens_once(void **state)
+{
+	(void)state;
+	run_generations(caw);
+	check(check_block);
+}
+
+static void registration_happens_once(void **state)
+{
+	(void)state;
+	run_generations(reregister);
+	check(check_key);
+}
+
+/* A stranger that holds the lock: refused after a while, not waited for. */
+static void image_of_another_program_is_refused(void **state)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET,
+		.l_start = 1LL << 62, .l_len = 1,
+	};
+	struct mullion_disk_lun lun = fake_lun(1, MULLION_STORE_FILE, 0);
+	int fd = open(path, O_RDWR), mine, status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	child = fork();
+	if (!child) {
+		close(fd);
+		mine = open(path, O_RDWR);
+		fake_init();
+		_exit(fake_device_start(fake_device_new(0), &lun, 1, &mine,
+					false) == -EBUSY ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(fd);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(compare_and_write_happens_once),
+		TEST(registration_happens_once),
+		TEST(image_of_another_program_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
