@@ -223,8 +223,9 @@ bool visor_state_needs_look(struct visor_device *dev)
 	struct visor_device_private *priv = dev->priv;
 	struct visorchannel *channel = dev->visorchannel;
 
-	if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags))
-		return channel->epoch &&
+	if (READ_ONCE(priv->state) == VISOR_STATE_DETACHED)
+		return test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
+		       channel->epoch &&
 		       visorchannel_ended(channel, channel->epoch);
 	if (!channel->has_ext || READ_ONCE(channel->window->gone) ||
 	    !test_bit(VISOR_DEV_ENABLED, &priv->flags))
@@ -291,16 +292,14 @@ static void state_look(struct visor_device *dev)
 	struct visor_device_private *priv = dev->priv;
 	struct visorchannel *channel = dev->visorchannel;
 
-	if (priv->state == VISOR_STATE_DETACHED &&
-	    test_bit(VISOR_DEV_QUARANTINE, &priv->flags) && channel->epoch &&
-	    visorchannel_ended(channel, channel->epoch)) {
-		clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
-		visor_pool_free_areas(channel->window, &priv->pool);
-	}
 	if (!visor_state_needs_look(dev) ||
 	    test_bit(VISOR_DEV_REBIND, &priv->flags))
 		return;
 	switch (priv->state) {
+	case VISOR_STATE_DETACHED:
+		clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
+		visor_pool_free_areas(channel->window, &priv->pool);
+		break;
 	case VISOR_STATE_LIVE:
 		state_look_live(dev);
 		break;
