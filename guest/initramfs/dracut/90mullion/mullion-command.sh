@@ -5,5 +5,5 @@
 # See initramfs-tools/scripts/init-top/mullion.
 if [ -f /mullion/command ]; then
 	mkdir -p /run/mullion
-	cp /mullion/command /run/mullion/command
+	cat /mullion/command >/run/mullion/command
 fi
