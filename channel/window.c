@@ -116,9 +116,11 @@ int mullion_window_check(struct mullion_window *window,
 	return 0;
 }
 
-int mullion_window_open(struct mullion_window *window, int fd, uint32_t kind)
+int mullion_window_open_as(struct mullion_window *window, int fd,
+			   const struct mullion_window_header *header,
+			   uint32_t kind)
 {
-	struct mullion_window_header header;
+	struct mullion_window_header copy;
 	struct mullion_window opened = { 0 };
 	struct stat st;
 	int seals;
@@ -138,16 +140,24 @@ int mullion_window_open(struct mullion_window *window, int fd, uint32_t kind)
 			   MAP_SHARED, fd, 0);
 	if (opened.base == MAP_FAILED)
 		return -errno;
-	/* Copied once; the compiler must not go back to the shared bytes. */
-	memcpy(&header, opened.base, sizeof(header));
-	__asm__ volatile("" ::: "memory");
-	ret = mullion_window_check(&opened, &header, (uint64_t)st.st_size, kind);
+	if (!header) {
+		/* Once; the compiler must not go back to the shared bytes. */
+		memcpy(&copy, opened.base, sizeof(copy));
+		__asm__ volatile("" ::: "memory");
+		header = &copy;
+	}
+	ret = mullion_window_check(&opened, header, (uint64_t)st.st_size, kind);
 	if (ret < 0) {
 		munmap(opened.base, (size_t)st.st_size);
 		return ret;
 	}
 	*window = opened;
 	return 0;
+}
+
+int mullion_window_open(struct mullion_window *window, int fd, uint32_t kind)
+{
+	return mullion_window_open_as(window, fd, NULL, kind);
 }
 
 void mullion_window_close(struct mullion_window *window)

@@ -60,6 +60,17 @@ int mullion_window_check(struct mullion_window *window,
 int mullion_window_open(struct mullion_window *window, int fd, uint32_t kind);
 
 /**
+ * mullion_window_open_as() - the same, with the header from a better source
+ * @header: what the command partition says that it wrote; NULL: what the
+ *	window says
+ *
+ * For a server: its peer can write to the window's first page.
+ */
+int mullion_window_open_as(struct mullion_window *window, int fd,
+			   const struct mullion_window_header *header,
+			   uint32_t kind);
+
+/**
  * mullion_window_close() - unmap; harmless on a window that is not open
  */
 void mullion_window_close(struct mullion_window *window);

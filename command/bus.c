@@ -208,15 +208,17 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
 			.bus_inst_guid = bus->uuid,
 		},
 	};
+	struct mullion_window_header header;
 	void *payload;
 	int r;
 
 	command.handle = mullion_cp_control_handle(service->control);
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 		command.packet.create_bus.dev_count++;
+	mullion_cp_window_header(bus->window, &header);
 	payload = mullion_cp_payload(service,
-		bus_is_formatted(bus) ? MULLION_SERVER_ADOPT : 0, NULL, 0,
-		&command.payload_bytes);
+		bus_is_formatted(bus) ? MULLION_SERVER_ADOPT : 0, &header,
+		sizeof(header), &command.payload_bytes);
 	if (!payload)
 		return -ENOMEM;
 	command.payload = payload;

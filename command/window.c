@@ -69,11 +69,9 @@ static int window_make_memory(struct mullion_cp_window *w)
 	return 0;
 }
 
-static void window_write_header(const struct mullion_cp_window *w, uint8_t *map,
-				const guid_t *partition, const guid_t *service)
+void mullion_cp_window_header(const struct mullion_cp_window *w,
+			      struct mullion_window_header *h)
 {
-	struct mullion_window_header *h = (void *)map;
-
 	memset(h, 0, sizeof(*h));
 	h->layout_version = MULLION_WINDOW_LAYOUT_VERSION;
 	h->header_bytes = MULLION_WINDOW_HEADER_BYTES;
@@ -82,55 +80,28 @@ static void window_write_header(const struct mullion_cp_window *w, uint8_t *map,
 	h->size = w->size;
 	h->vectors = w->vectors;
 	h->area_count = w->area_count;
-	h->partition_guid = *partition;
-	h->service_guid = *service;
+	h->partition_guid = w->partition;
+	h->service_guid = w->service;
 	h->area_bytes = sizeof(struct mullion_window_area);
 	memcpy(h->areas, w->areas, w->area_count * sizeof(w->areas[0]));
 	h->magic = MULLION_WINDOW_MAGIC;
 }
 
-static void window_write_bus_channel(uint8_t *area)
-{
-	struct visor_vbus_channel bus;
-
-	memset(&bus, 0, sizeof(bus));
-	bus.channel_header.signature = VISOR_CHANNEL_SIGNATURE;
-	bus.channel_header.header_size = sizeof(struct channel_header);
-	bus.channel_header.size = MULLION_BUS_CHANNEL_BYTES;
-	bus.channel_header.chtype = VISOR_VBUS_CHANNEL_GUID;
-	bus.channel_header.ch_space_offset = sizeof(struct channel_header);
-	bus.channel_header.version_id = VISOR_VBUS_CHANNEL_VERSION;
-	bus.channel_header.srv_state = VISOR_CHANNELSRV_READY;
-	bus.hdr_info.struct_bytes = sizeof(bus.hdr_info);
-	bus.hdr_info.device_info_struct_bytes = sizeof(struct visor_vbus_deviceinfo);
-	bus.hdr_info.dev_info_count = MULLION_BUS_DEVICES_MAX;
-	/* these three count from the header information itself */
-	bus.hdr_info.chp_info_offset =
-		offsetof(struct visor_vbus_channel, chp_info) - sizeof(struct channel_header);
-	bus.hdr_info.bus_info_offset =
-		offsetof(struct visor_vbus_channel, bus_info) - sizeof(struct channel_header);
-	bus.hdr_info.dev_info_offset =
-		offsetof(struct visor_vbus_channel, dev_info) - sizeof(struct channel_header);
-	memcpy(area, &bus, sizeof(bus));
-}
-
-static int window_write(struct mullion_cp_window *w, const guid_t *partition,
-			const guid_t *service)
+static int window_write(struct mullion_cp_window *w)
 {
 	uint64_t bytes = w->kind == MULLION_WINDOW_COMMAND ? w->size :
-		MULLION_WINDOW_HEADER_BYTES + window_page_up(MULLION_BUS_CHANNEL_BYTES);
+		MULLION_WINDOW_HEADER_BYTES;
 	uint8_t *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    w->memfd, 0);
 
 	if (map == MAP_FAILED)
 		return -errno;
-	window_write_header(w, map, partition, service);
+	mullion_cp_window_header(w, (void *)map);
 	if (w->kind == MULLION_WINDOW_COMMAND) {
 		w->map = map;
 		w->map_bytes = bytes;
 		return 0;
 	}
-	window_write_bus_channel(map + w->areas[0].offset);
 	munmap(map, bytes);
 	w->map_offset = w->areas[0].offset;
 	w->map_bytes = window_page_up(MULLION_BUS_CHANNEL_BYTES);
@@ -159,13 +130,15 @@ static int window_new(struct mullion_core *core, uint32_t kind, uint32_t vectors
 	w->kind = kind;
 	w->vectors = vectors;
 	w->size = size;
+	w->partition = *partition;
+	w->service = *service;
 	w->area_count = area_count;
 	memcpy(w->areas, areas, area_count * sizeof(areas[0]));
 	r = window_make_memory(w);
 	if (!r)
 		r = window_make_doorbells(w);
 	if (!r)
-		r = window_write(w, partition, service);
+		r = window_write(w);
 	if (r < 0) {
 		mullion_cp_window_free(w);
 		return r;

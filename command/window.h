@@ -33,6 +33,7 @@ struct mullion_core;
  * @memfd: the memory
  * @vectors: doorbells of each peer
  * @doorbells: of peer 0 and of peer 1: who is rung by them
+ * @partition, @service: UUIDs of the guest and of the service
  * @areas, @area_count: private copy of the area table
  * @map: command windows: all of it; bus windows: @map_bytes of the channels
  *	area's beginning, the bus channel; never pools or device channels
@@ -46,6 +47,8 @@ struct mullion_cp_window {
 	int memfd;
 	uint32_t vectors;
 	int doorbells[2][MULLION_VECTORS_MAX];
+	guid_t partition;
+	guid_t service;
 	struct mullion_window_area areas[2];
 	uint32_t area_count;
 	uint8_t *map;
@@ -70,12 +73,20 @@ int mullion_cp_window_new_command(struct mullion_core *core,
  * @channels_bytes: wanted for the channels area, bus channel included
  * @pool_bytes: wanted for the pool; what rounding leaves over goes to it
  *
- * The bus channel is formatted.  Return: 0, -E2BIG, or negative errno.
+ * Return: 0, -E2BIG, or negative errno.
  */
 int mullion_cp_window_new_bus(struct mullion_core *core,
 			      const guid_t *partition, const guid_t *service,
 			      uint64_t channels_bytes, uint64_t pool_bytes,
 			      struct mullion_cp_window **ret);
+
+/**
+ * mullion_cp_window_header() - what was written to the window's first page
+ *
+ * From private memory: the page itself may have been changed by a guest.
+ */
+void mullion_cp_window_header(const struct mullion_cp_window *window,
+			      struct mullion_window_header *ret);
 
 void mullion_cp_window_free(struct mullion_cp_window *window);
 

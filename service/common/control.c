@@ -95,7 +95,9 @@ static void control_bus_free(struct service_bus *bus)
 	free(bus);
 }
 
-static int control_bus_open(struct service_bus *bus, uint64_t handle)
+/* @header: the window's, from the payload: in the window a guest may write it. */
+static int control_bus_open(struct service_bus *bus, uint64_t handle,
+			    const struct mullion_window_header *header)
 {
 	const struct mullion_window_area *pool;
 	int fd, ret;
@@ -103,7 +105,7 @@ static int control_bus_open(struct service_bus *bus, uint64_t handle)
 	fd = service_fd_take(handle, MULLION_FD_WINDOW, 0);
 	if (fd < 0)
 		return -ENOENT;
-	ret = mullion_window_open(&bus->window, fd, MULLION_WINDOW_BUS);
+	ret = mullion_window_open_as(&bus->window, fd, header, MULLION_WINDOW_BUS);
 	close(fd);
 	if (ret < 0)
 		return ret;
@@ -126,6 +128,7 @@ static int control_bus_create(const struct controlvm_message *command,
 			      const void *payload, size_t bytes)
 {
 	const struct controlvm_packet_create_bus *create = &command->cmd.create_bus;
+	struct mullion_window_header header;
 	struct mullion_server_config config;
 	struct service_bus *bus;
 	const void *class_part;
@@ -135,6 +138,9 @@ static int control_bus_create(const struct controlvm_message *command,
 	ret = control_config(command, payload, bytes, &config, &class_part);
 	if (ret < 0)
 		return ret;
+	if (config.class_bytes != sizeof(header))
+		return -EINVAL;
+	memcpy(&header, class_part, sizeof(header));
 	if (service_bus_find(create->bus_no))
 		return -EEXIST;
 	if (create->channel_bytes < sizeof(struct visor_vbus_channel))
@@ -143,7 +149,7 @@ static int control_bus_create(const struct controlvm_message *command,
 	if (!bus)
 		return -ENOMEM;
 	bus->bus_no = create->bus_no;
-	ret = control_bus_open(bus, command->hdr.message_handle);
+	ret = control_bus_open(bus, command->hdr.message_handle, &header);
 	if (ret < 0)
 		goto free;
 	ret = mullion_window_resolve(&bus->window, MULLION_AREA_CHANNELS,

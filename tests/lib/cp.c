@@ -85,6 +85,7 @@ void cp_window_make(struct cp_window *window, uint32_t kind, uint32_t id,
 	window->size = size;
 	window->id = id;
 	window->vectors = CP_VECTORS;
+	window->header = header;
 	memcpy(window->base, &header, sizeof(header));
 	for (int peer = 0; peer < 2; peer++) {
 		for (int i = 0; i < CP_VECTORS; i++) {
@@ -345,11 +346,12 @@ struct cp_payload {
 
 /* Returns the bytes in use. */
 static size_t cp_payload_make(const struct cp_world *world, bool adopt,
+			      const void *class_part, size_t class_bytes,
 			      struct cp_payload *payload)
 {
-	size_t bytes = offsetof(struct cp_payload, class_part) + world->class_bytes;
+	size_t bytes = offsetof(struct cp_payload, class_part) + class_bytes;
 
-	cp_require(world->class_bytes <= CP_CLASS_MAX);
+	cp_require(class_bytes <= CP_CLASS_MAX);
 	memset(payload, 0, bytes);
 	payload->header.total_length = (uint32_t)bytes;
 	payload->header.header_length = sizeof(payload->header);
@@ -357,9 +359,9 @@ static size_t cp_payload_make(const struct cp_world *world, bool adopt,
 	payload->config.flags = adopt ? MULLION_SERVER_ADOPT : 0;
 	payload->config.generation = world->generation;
 	payload->config.class_offset = offsetof(struct cp_payload, class_part);
-	payload->config.class_bytes = (uint32_t)world->class_bytes;
-	if (world->class_bytes)
-		memcpy(payload->class_part, world->class_part, world->class_bytes);
+	payload->config.class_bytes = (uint32_t)class_bytes;
+	if (class_bytes)
+		memcpy(payload->class_part, class_part, class_bytes);
 	return bytes;
 }
 
@@ -429,7 +431,8 @@ void cp_world_start(struct cp_world *world, bool adopt)
 
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
 				     NULL, 0, ++control->handle));
-	payload_bytes = cp_payload_make(world, adopt, &payload);
+	payload_bytes = cp_payload_make(world, adopt, &bus->header,
+					sizeof(bus->header), &payload);
 	handle = ++control->handle;
 	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
 				    &bus->fd, 1));
@@ -446,6 +449,8 @@ void cp_world_start(struct cp_world *world, bool adopt)
 		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
 					    0, &world->store_fd, 1));
 	cp_device_packet(world, &packet);
+	payload_bytes = cp_payload_make(world, adopt, world->class_part,
+					world->class_bytes, &payload);
 	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
 				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
 				     &payload, payload_bytes, handle));

@@ -34,6 +34,7 @@ struct cp_window {
 	uint64_t size;
 	uint32_t id;
 	uint32_t vectors;
+	struct mullion_window_header header;	/* as it was written */
 	int doorbell[2][CP_VECTORS];	/* by peer; 0 the server */
 };
 

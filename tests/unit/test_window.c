@@ -108,23 +108,12 @@ static void test_too_large(void **state)
 	assert_null(w);
 }
 
-static void test_bus_channel(void **state)
+static void test_bus_view(void **state)
 {
 	struct mullion_cp_window *w;
-	const struct visor_vbus_channel *bus;
-	const guid_t type = VISOR_VBUS_CHANNEL_GUID;
 
 	(void)state;
 	assert_int_equal(mullion_cp_window_new_bus(&core, &guest, &service, 0, 0, &w), 0);
-	bus = (const void *)w->map;
-	assert_int_equal(bus->channel_header.signature, VISOR_CHANNEL_SIGNATURE);
-	assert_memory_equal(&bus->channel_header.chtype, &type, sizeof(type));
-	assert_int_equal(bus->channel_header.version_id, 1);
-	assert_int_equal(bus->hdr_info.chp_info_offset + 128, 256);
-	assert_int_equal(bus->hdr_info.bus_info_offset + 128, 512);
-	assert_int_equal(bus->hdr_info.dev_info_offset + 128, 768);
-	assert_int_equal(bus->hdr_info.struct_bytes, 128);
-	assert_int_equal(bus->hdr_info.device_info_struct_bytes, 256);
 	/* the daemon has nothing but the bus channel of it, and cannot write */
 	assert_int_equal(w->map_offset, 4096);
 	assert_int_equal(w->map_bytes, 20480);
@@ -164,7 +153,7 @@ int main(void)
 		cmocka_unit_test(test_sealed_and_allocated),
 		cmocka_unit_test(test_bus_sizes),
 		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_bus_channel),
+		cmocka_unit_test(test_bus_view),
 		cmocka_unit_test(test_doorbells),
 		cmocka_unit_test(test_ids),
 	};
