@@ -22,6 +22,8 @@ const char *mullion_cp_fault_text(uint32_t reason)
 		return "the window is not valid";
 	case MULLION_FAULT_EPOCH:
 		return "the guest's epoch went backwards";
+	case MULLION_FAULT_DOORBELL:
+		return "the guest made its doorbell block the server";
 	default:
 		return "unknown fault";
 	}

@@ -269,6 +269,17 @@ static void loop_disarm(void)
 	}
 }
 
+static bool loop_idle(void)
+{
+	struct mullion_loop_source *source;
+
+	for (source = loop.sources; source; source = source->next) {
+		if (source->idle && source->idle(source->arg))
+			return true;
+	}
+	return false;
+}
+
 static int loop_timeout(uint64_t now)
 {
 	uint64_t ms;
@@ -329,7 +340,8 @@ int mullion_loop_run(void)
 			continue;
 		}
 		if (!spin_start) {
-			spin_budget = mullion_spin_budget(&loop.spin);
+			spin_budget = loop_idle() ? 0 :
+					mullion_spin_budget(&loop.spin);
 			if (spin_budget)
 				spin_start = mullion_loop_now();
 		}

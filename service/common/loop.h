@@ -23,6 +23,8 @@ typedef void (*mullion_loop_fn)(void *arg, uint32_t events);
  * @arm: ask to be woken; returns nonzero if there is work already
  * @disarm: awake again, no wake-ups wanted; may be NULL
  * @turn_end: submit what was batched; may be NULL
+ * @idle: true if nobody is there to be quick for: the loop sleeps at once;
+ *	may be NULL
  * @arg: for all
  * @next: the loop's
  */
@@ -31,6 +33,7 @@ struct mullion_loop_source {
 	int (*arm)(void *arg);
 	void (*disarm)(void *arg);
 	void (*turn_end)(void *arg);
+	bool (*idle)(void *arg);
 	void *arg;
 	struct mullion_loop_source *next;
 };

@@ -104,12 +104,25 @@ static void main_disarm(void *arg)
 	}
 }
 
+/* Without an attached client only control messages can come. */
+static bool main_idle(void *arg)
+{
+	struct mullion_device *device;
+
+	(void)arg;
+	for (device = service.devices; device; device = device->next) {
+		if (device->serving)
+			return false;
+	}
+	return true;
+}
+
 static void main_ring(struct mullion_device *device)
 {
 	device->rung = false;
 	device->records.state->rung++;
 	if (mullion_doorbell_ring(device->bus->send.fds[device->send_vector]) == -EINTR)
-		service_attach_fault(device, MULLION_FAULT_WINDOW,
+		service_attach_fault(device, MULLION_FAULT_DOORBELL,
 				     "it made its doorbell block us");
 }
 
@@ -251,6 +264,7 @@ static int main_serve(const struct mullion_class *class, uid_t uid)
 		goto fail;
 	service.source.poll = main_poll;
 	service.source.arm = main_arm;
+	service.source.idle = main_idle;
 	service.source.disarm = main_disarm;
 	service.source.turn_end = main_turn_end;
 	mullion_loop_source_add(&service.source);
