@@ -401,6 +401,14 @@ int mullion_cp_guest_kill(struct mullion_cp_guest *g, const char *why,
 	return 0;
 }
 
+/* The built-in guest has nobody to hear the button, and is told on its status line. */
+static void guest_press_button(struct mullion_cp_guest *g)
+{
+	mullion_qemu_powerdown(g->qemu);
+	if (g->status)
+		mullion_lines_say(g->status, "poweroff\n");
+}
+
 static int guest_stop_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct mullion_cp_guest *g = arg;
@@ -414,7 +422,7 @@ static int guest_stop_tick(sd_event_source *source, uint64_t usec, void *arg)
 		return 0;
 	}
 	/* A guest that was just booting did not see the button. */
-	mullion_qemu_powerdown(g->qemu);
+	guest_press_button(g);
 	guest_timer(g, &g->stop_timer, GUEST_STOP_TICK, guest_stop_tick);
 	return 0;
 }
@@ -435,7 +443,7 @@ int mullion_cp_guest_stop(struct mullion_cp_guest *g, double seconds,
 	g->stop_clock = guest_clock() + (uint64_t)(seconds * 1e6);
 	g->state = MULLION_GUEST_SHUTTING_DOWN;
 	guest_event(g, LOG_INFO, "guest-stopping", "asked to power off, within %g s", seconds);
-	mullion_qemu_powerdown(g->qemu);
+	guest_press_button(g);
 	guest_timer(g, &g->stop_timer, tick, guest_stop_tick);
 	return 0;
 }

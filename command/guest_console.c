@@ -6,7 +6,7 @@
  * input and output of the guest's command, without loss.  ttyS2 carries status
  * lines to us: "ready", "taken N" (bytes of ttyS1 that were read so far),
  * "exit N", "error TEXT"; all of it is hostile input.  The other way goes
- * "end N": standard input ends after so many bytes.
+ * "end N": standard input ends after so many bytes; "poweroff".
  *
  * A serial port cannot tell its sender to wait, and forgets what came before it
  * was opened: so nothing is typed before "ready", and little that is not taken.

@@ -16,6 +16,7 @@
  * and from the host:
  *
  *	end N		standard input ends after so many bytes
+ *	poweroff	end the command
  *
  * A serial port without hardware flow control loses what its reader has no room
  * for, so the host sends only a few KiB beyond what was taken.
@@ -207,6 +208,8 @@ static void relay_line(struct relay *relay)
 	relay->line_bytes = 0;
 	if (sscanf(relay->line, "end %llu", &bytes) == 1)
 		relay->input_end = bytes;
+	else if (!strcmp(relay->line, "poweroff"))
+		syscall(SYS_pidfd_send_signal, relay->child, SIGTERM, NULL, 0);
 }
 
 static void relay_status(struct relay *relay)
