@@ -121,7 +121,9 @@ static void guest_qemu_event(void *arg, const char *name, json_t *data)
 			g->facts.shutdown = true;
 		g->state = MULLION_GUEST_SHUTTING_DOWN;
 	} else if (!strcmp(name, "RESET")) {
-		if (g->state == MULLION_GUEST_SHUTTING_DOWN)
+		/* Firmware and machine reset several times over. */
+		if (g->state == MULLION_GUEST_SHUTTING_DOWN ||
+		    g->state == MULLION_GUEST_RESETTING)
 			return;
 		g->state = MULLION_GUEST_RESETTING;
 		guest_event(g, LOG_INFO, "guest-reset", "it reset itself");

@@ -325,38 +325,45 @@ fail:
 	return r;
 }
 
-/* One plug: getfd, chardev-add, device_add, one after the other. */
+/*
+ * One plug: getfd, chardev-add, device_add.  The three are sent at once; QEMU
+ * does them in order.  The first failure is reported; those behind it fail too.
+ */
 struct qemu_plug {
-	struct mullion_qemu *qemu;
 	unsigned int index;
+	unsigned int left;	/* answers to come */
+	bool told;
 	mullion_qemu_plugged *done;
 	void *arg;
-	bool failed;
 };
 
-/*
- * The three commands are sent at once; QEMU does them in order.  The first
- * failure is reported; those that follow it fail as well.
- */
+static void qemu_plug_tell(struct qemu_plug *plug, int error, const char *text)
+{
+	if (plug->told)
+		return;
+	plug->told = true;
+	plug->done(plug->arg, plug->index, error, text);
+}
+
 static void qemu_plug_step(void *arg, int error, json_t *result)
 {
 	struct qemu_plug *plug = arg;
 
-	if (!error || plug->failed)
-		return;
-	plug->failed = true;
-	plug->done(plug->arg, plug->index, error,
-		   error == -EREMOTEIO ? mullion_qmp_error_text(result) : "QEMU is gone");
+	plug->left--;
+	if (error)
+		qemu_plug_tell(plug, error, error == -EREMOTEIO ?
+			       mullion_qmp_error_text(result) : "QEMU is gone");
+	else if (!plug->left)
+		qemu_plug_tell(plug, 0, "");
+	if (!plug->left)
+		free(plug);
 }
 
-static void qemu_plug_last(void *arg, int error, json_t *result)
+static json_t *qemu_plug_chardev(const char *name)
 {
-	struct qemu_plug *plug = arg;
-
-	qemu_plug_step(arg, error, result);
-	if (!error && !plug->failed)
-		plug->done(plug->arg, plug->index, 0, "");
-	free(plug);
+	return json_pack("{s:s, s:{s:s, s:{s:{s:s, s:{s:s}}, s:b}}}", "id", name,
+			 "backend", "type", "socket", "data", "addr", "type", "fd",
+			 "data", "str", name, "server", 0);
 }
 
 int mullion_qemu_plug(struct mullion_qemu *q, unsigned int index,
@@ -365,37 +372,47 @@ int mullion_qemu_plug(struct mullion_qemu *q, unsigned int index,
 {
 	struct qemu_plug *plug = calloc(1, sizeof(*plug));
 	char name[32], device[32], bus[32];
-	int r;
+	struct {
+		const char *command;
+		json_t *arguments;
+		int fd;
+	} steps[3];
+	size_t i;
+	int r = 0;
 
 	if (!plug)
 		return -ENOMEM;
-	plug->qemu = q;
 	plug->index = index;
 	plug->done = done;
 	plug->arg = arg;
 	snprintf(name, sizeof(name), "window%u", index);
 	snprintf(device, sizeof(device), "w%u", index);
 	snprintf(bus, sizeof(bus), "port%u", index);
-	r = mullion_qmp_execute(q->qmp, "getfd", json_pack("{s:s}", "fdname", name), window->fd,
-				qemu_plug_step, plug);
-	if (r) {
-		free(plug);
-		return r;
+	steps[0].command = "getfd";
+	steps[0].arguments = json_pack("{s:s}", "fdname", name);
+	steps[0].fd = window->fd;
+	steps[1].command = "chardev-add";
+	steps[1].arguments = qemu_plug_chardev(name);
+	steps[1].fd = -1;
+	steps[2].command = "device_add";
+	steps[2].arguments = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "driver", "ivshmem-doorbell",
+				       "id", device, "chardev", name, "vectors",
+				       (json_int_t)window->vectors, "bus", q->q35 ? bus : NULL);
+	steps[2].fd = -1;
+	for (i = 0; i < 3; i++) {
+		if (r) {
+			json_decref(steps[i].arguments);
+			continue;
+		}
+		r = mullion_qmp_execute(q->qmp, steps[i].command, steps[i].arguments, steps[i].fd,
+					qemu_plug_step, plug);
+		plug->left += !r;
 	}
-	r = mullion_qmp_execute(q->qmp, "chardev-add",
-				json_pack("{s:s, s:{s:s, s:{s:{s:s, s:{s:s}}, s:b}}}", "id", name,
-					  "backend", "type", "socket", "data", "addr", "type", "fd",
-					  "data", "str", name, "server", 0),
-				-1, qemu_plug_step, plug);
 	if (!r)
-		r = mullion_qmp_execute(q->qmp, "device_add",
-					json_pack("{s:s, s:s, s:s, s:I, s:s*}", "driver",
-						  "ivshmem-doorbell", "id", device, "chardev", name,
-						  "vectors", (json_int_t)window->vectors, "bus",
-						  q->q35 ? bus : NULL),
-					-1, qemu_plug_last, plug);
-	/* Out of memory half-way: the commands that were queued must not tell anybody. */
-	if (r)
-		plug->failed = true;
+		return 0;
+	/* What was queued is answered to nobody. */
+	plug->told = true;
+	if (!plug->left)
+		free(plug);
 	return r;
 }

@@ -113,7 +113,7 @@ typedef void mullion_qemu_plugged(void *arg, unsigned int index, int error, cons
  * @index: of the window, names the device
  * @window: its connection already holds the whole greeting; the descriptor stays
  *	the caller's
- * @done: called once unless the process is freed before
+ * @done: called once
  *
  * Return: 0 or negative errno, then @done is not called.
  */

@@ -380,12 +380,13 @@ void mullion_qmp_free(struct mullion_qmp *q)
 		return;
 	if (q->freed)
 		*q->freed = true;
+	q->closed = true;
 	sd_event_source_disable_unref(q->source);
 	while (q->first) {
 		struct qmp_command *cmd = q->first;
 
 		q->first = cmd->next;
-		qmp_command_free(cmd);
+		qmp_finish(cmd, -ECONNRESET, NULL);
 	}
 	close(q->fd);
 	free(q->in);

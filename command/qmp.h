@@ -40,7 +40,7 @@ int mullion_qmp_new(sd_event *event, int fd, const struct mullion_qmp_handler *h
 		    void *arg, struct mullion_qmp **ret);
 
 /**
- * mullion_qmp_free() - close the connection; commands under way are dropped untold
+ * mullion_qmp_free() - close the connection; commands under way are told -ECONNRESET
  * @qmp: NULL is fine
  */
 void mullion_qmp_free(struct mullion_qmp *qmp);
@@ -50,7 +50,7 @@ void mullion_qmp_free(struct mullion_qmp *qmp);
  * @command: its name
  * @arguments: its arguments; the reference is taken; NULL: none
  * @fd: a descriptor to go with it (getfd), duplicated here; -1: none
- * @done: called exactly once unless the client is freed; may be NULL
+ * @done: called exactly once; may be NULL
  *
  * Never blocks: what the socket does not take at once is kept.  Return: 0 or
  * negative errno, then @done is not called.
