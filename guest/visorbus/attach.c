@@ -54,6 +54,14 @@ static void attach_raise(struct visorchannel *channel, u32 state)
 	visorchannel_ring(channel, 0);
 }
 
+static u64 attach_generation(const struct visorchannel *channel)
+{
+	u64 *generation = attach_u64(channel, EXT(server_generation));
+
+	/* pairs with the server's release of it: its features go with it */
+	return smp_load_acquire(generation);
+}
+
 /**
  * visorchannel_raise() - ask the server for a new epoch
  * @channel: with @wanted set; @incarnation 0 is replaced by a new one
@@ -68,9 +76,7 @@ void visorchannel_raise(struct visorchannel *channel)
 		return;
 	while (!channel->incarnation)
 		channel->incarnation = get_random_u64();
-	/* pairs with the server's release of its generation: features go with it */
-	channel->generation =
-		smp_load_acquire(attach_u64(channel, EXT(server_generation)));
+	channel->generation = attach_generation(channel);
 	offered = READ_ONCE(*attach_u64(channel, EXT(features_offered)));
 	channel->features = offered & channel->wanted & MULLION_EXTF_KNOWN;
 	attach_raise(channel, MULLION_CLIENT_ATTACHING);
@@ -86,8 +92,7 @@ void visorchannel_raise_detached(struct visorchannel *channel)
 {
 	if (!channel->has_ext || !attach_is_there(channel))
 		return;
-	channel->generation =
-		smp_load_acquire(attach_u64(channel, EXT(server_generation)));
+	channel->generation = attach_generation(channel);
 	attach_raise(channel, MULLION_CLIENT_DETACHED);
 }
 

@@ -33,6 +33,14 @@
  * notices it, does pause, drain, attach, resume.  Between pause and resume
  * minutes may pass (no server): requests wait.
  *
+ * pause, resume and the interrupt callbacks are called between
+ * visorbus_enable_channel_interrupts() and
+ * visorbus_disable_channel_interrupts(), and only then.  A scan in probe and the
+ * last I/O in remove do their work between these two, so pause and resume may
+ * come while probe or remove is running: a server may die at that moment, too.
+ * A remove that finds the device paused does no I/O and fails what is
+ * unanswered, for resume may never come.
+ *
  * Queues.  Queue 2i goes to the service, queue 2i+1 to the guest, i is the
  * queue pair.  A driver either uses visorchannel_signalinsert() and
  * visorchannel_signalremove(), which lock, copy and ring, or takes the
@@ -46,8 +54,8 @@
  * in hard interrupt context (doorbell) or softirq context (poll), never twice
  * at the same time for one queue pair.  enable and
  * disable_channel_interrupts must not be called from them, nor with a lock
- * held that they take.  All other callbacks run in process context, and never
- * at the same time as each other for one device.
+ * held that they take.  All other callbacks run in process context: pause and
+ * resume never at the same time as each other, nor do probe and remove.
  */
 #ifndef MULLION_VISORBUS_H
 #define MULLION_VISORBUS_H
@@ -132,7 +140,7 @@ struct visor_driver {
 #define to_visor_driver(d) container_of(d, struct visor_driver, driver)
 
 /**
- * struct visor_device - a device, or a bus (which is one too)
+ * struct visor_device - a device
  * @visorchannel: its channel
  * @channel_type_guid: type of the channel
  * @inst: instance GUID
