@@ -14,8 +14,9 @@
  *
  * What clients type goes to the guest through one small buffer; while it is
  * full, no client is read.  A paced line is for a guest that cannot stop its
- * serial port: it is sent only as much as it is known to have room for.  A client that shuts down its sending side (end of
- * its standard input) stays attached for output.
+ * serial port: it is sent only as much as it is known to have room for.  A
+ * client that shuts down its sending side (end of its standard input) stays
+ * attached for output.
  */
 
 #include <errno.h>
@@ -26,7 +27,7 @@
 
 #include "console.h"
 
-#define CONSOLE_INPUT_BYTES	16384
+#define CONSOLE_INPUT_BYTES	65536	/* no less than what comes with an upgrade */
 #define CONSOLE_READ_BYTES	65536
 #define CONSOLE_PACE_BYTES	16384
 
@@ -312,13 +313,16 @@ static void console_update(struct mullion_console *c)
 {
 	struct console_client *client, *next;
 	uint32_t events = 0;
+	int fd;
 
+	/* The end of the line is also news for those who have read everything. */
 	do {
+		fd = c->fd;
 		for (client = c->clients; client; client = next) {
 			next = client->next;
 			console_update_client(client);
 		}
-	} while (c->ended && c->clients && console_pull(c));
+	} while (c->ended && c->clients && (console_pull(c) || c->fd != fd));
 	if (c->fd < 0)
 		return;
 	console_input_end(c);
@@ -373,7 +377,8 @@ int mullion_console_attach(struct mullion_console *c, struct mullion_stream *str
 	c->clients = client;
 	stream->broken = console_broken;
 	stream->arg = client;
-	if (!c->ended && stream->early_bytes <= sizeof(c->input) - c->input_bytes) {
+	if (!c->ended && stream->early_bytes &&
+	    stream->early_bytes <= sizeof(c->input) - c->input_bytes) {
 		memcpy(c->input + c->input_bytes, stream->early, stream->early_bytes);
 		c->input_bytes += stream->early_bytes;
 		console_type(c);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "guest_private.h"
 
@@ -129,6 +130,16 @@ static struct mullion_cp_guest *guest_alloc(struct mullion_daemon *daemon,
 	return g;
 }
 
+/* Nobody can ask for the log of a guest that is forgotten; one that tells of trouble stays. */
+static void guest_drop_log(const struct mullion_cp_guest *g)
+{
+	char path[PATH_MAX];
+
+	if (g->transient && g->console && g->state != MULLION_GUEST_CRASHED &&
+	    !mullion_cp_guest_log(g, path))
+		unlink(path);
+}
+
 static void guest_free(struct mullion_cp_guest *g)
 {
 	struct mullion_cp_guest **p;
@@ -138,6 +149,7 @@ static void guest_free(struct mullion_cp_guest *g)
 	*p = g->next;
 	while (g->followers)
 		mullion_cp_guest_unfollow(g->followers);
+	guest_drop_log(g);
 	sd_event_source_disable_unref(g->limit_timer);
 	sd_event_source_disable_unref(g->boot_timer);
 	sd_event_source_disable_unref(g->stop_timer);
