@@ -13,9 +13,10 @@
  *    does not block either: there the read is a plain one.
  *  - A buffered write of up to FILE_INLINE_WRITE bytes is done inline, because
  *    handing it to a kernel worker costs thirty times as much.  It may still
- *    be slow (a full journal, throttling of dirty pages): one that takes long
- *    sends all writes through the ring for a while, twice as long each time
- *    it happens again.
+ *    be slow (a full journal, throttling of dirty pages).  One that takes very
+ *    long, or two of a few that take long, send all writes through the ring
+ *    for a while, twice as long each time it happens again.  A single one that
+ *    takes long may just have lost its CPU to somebody else.
  *  - Flushes, stable writes, hole punching and all direct I/O go through the
  *    ring.
  *
@@ -52,8 +53,10 @@
 
 #define FILE_INLINE_WRITE	(256U << 10)
 #define FILE_SLOW_NS		1000000ULL	/* an inline write that is slow */
+#define FILE_VERY_SLOW_NS	20000000ULL	/* and one that says it all */
+#define FILE_SLOW_WINDOW	32		/* writes in which two are a few */
 #define FILE_BACKOFF_NS		100000000ULL	/* ring for so long, at first */
-#define FILE_BACKOFF_MAX_NS	5000000000ULL
+#define FILE_BACKOFF_MAX_NS	1600000000ULL
 #define FILE_UNKNOWN_ALIGN	4096
 
 struct store_file {
@@ -71,6 +74,7 @@ struct store_file {
 	uint32_t flushes;	/* under way */
 	uint64_t slow_until;
 	uint64_t backoff;
+	uint32_t since_slow;	/* inline writes since the last slow one */
 	struct store_io *starved;	/* no room in the ring: later */
 	struct store_io **starved_end;
 	struct fence fence;
@@ -81,11 +85,12 @@ static struct store_file *file_of(struct store *store)
 	return (struct store_file *)store;
 }
 
+/* To a tick: what is slow spans one, and a good clock would cost too much. */
 static uint64_t file_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -392,9 +397,25 @@ static int file_read(struct store_file *file, struct store_io *io)
 	return file_background(file, io);
 }
 
+/* An inline write that began then took @ns: is it better to ask the ring? */
+static void file_learn(struct store_file *file, uint64_t begun, uint64_t ns)
+{
+	bool again = file->since_slow < FILE_SLOW_WINDOW;
+
+	file->since_slow = 0;
+	if (file->slot < 0 || (!again && ns < FILE_VERY_SLOW_NS))
+		return;
+	if (begun - file->slow_until > file->backoff * 8)
+		file->backoff = FILE_BACKOFF_NS;
+	else if (file->backoff < FILE_BACKOFF_MAX_NS)
+		file->backoff *= 2;
+	file->slow_until = begun + ns + file->backoff;
+	file->since_slow = FILE_SLOW_WINDOW;
+}
+
 static int file_write(struct store_file *file, struct store_io *io)
 {
-	uint64_t begun, now;
+	uint64_t begun, took;
 	int64_t res;
 	int error;
 
@@ -405,15 +426,11 @@ static int file_write(struct store_file *file, struct store_io *io)
 		return file_background(file, io);
 	res = file_call(file, io, 0);
 	file->dirty = true;
-	now = file_now();
-	if (now - begun > FILE_SLOW_NS && file->slot >= 0) {
-		/* soon after the last time: longer */
-		if (begun - file->slow_until > file->backoff * 8)
-			file->backoff = FILE_BACKOFF_NS;
-		else if (file->backoff < FILE_BACKOFF_MAX_NS)
-			file->backoff *= 2;
-		file->slow_until = now + file->backoff;
-	}
+	took = file_now() - begun;
+	if (took > FILE_SLOW_NS)
+		file_learn(file, begun, took);
+	else
+		file->since_slow++;
 	if (res == (int64_t)io->bytes) {
 		io->moved = io->bytes;
 		return 0;
@@ -609,6 +626,7 @@ int store_file_open(const struct store_request *request, struct store **out)
 	file->slot = -1;
 	file->nowait = true;
 	file->backoff = FILE_BACKOFF_NS;
+	file->since_slow = FILE_SLOW_WINDOW;
 	file->starved_end = &file->starved;
 	file->read_only = request->config->flags & MULLION_DISK_READ_ONLY;
 	/* what a predecessor wrote may not be stable yet */
