@@ -77,7 +77,7 @@ bool mullion_doorbell_drain(int fd);
 
 /**
  * mullion_doorbell_watchdog() - bound how long a ring can block
- * @milliseconds: period of a SIGALRM whose handler does nothing
+ * @milliseconds: period of a SIGALRM whose handler does nothing; 0 ends it
  *
  * Return: 0 or negative errno.
  */

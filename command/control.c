@@ -24,8 +24,8 @@
  * sent.  Everything else is dropped and counted.  An index out of range, a
  * feature that was not offered or an epoch that went backwards stops the
  * channel until a new incarnation attaches; nothing else suffers.  One turn
- * handles at most a ring full of messages, and doorbells are rate-limited, so
- * that a guest that rings without end costs little.
+ * handles at most a ring full of messages, and doorbells and attaches are
+ * rate-limited, so that a guest that rings or resets without end costs little.
  *
  * Limits: 256 commands queued, 32 of them sent and unanswered.
  *
@@ -40,6 +40,7 @@
 #include <unistd.h>
 
 #include "../abi/guid.h"
+#include "../channel/doorbell.h"
 #include "../channel/signal_queue.h"
 #include "control.h"
 #include "window.h"
@@ -47,6 +48,7 @@
 #define CONTROL_QUEUED_MAX	256
 #define CONTROL_UNANSWERED_MAX	32
 #define CONTROL_POLL_USEC	1000000
+#define CONTROL_ATTACHES_MAX	16	/* within a second */
 #define CONTROL_PAYLOAD_ALIGN	64
 
 enum control_phase {
@@ -91,6 +93,9 @@ struct mullion_cp_control {
 	unsigned int unanswered;
 	unsigned int payloads;		/* sent and not acknowledged */
 	uint32_t payload_next;
+
+	uint64_t attach_usec;		/* when the counted second began */
+	unsigned int attaches;
 
 	uint64_t sent, answered, dropped, faults, rescues;
 
@@ -268,6 +273,21 @@ static void control_confirm(struct mullion_cp_control *c, uint64_t epoch,
 	mullion_cp_window_ring(c->window, 1, 0);
 }
 
+/*
+ * Each attach makes events and log lines.  One that comes too soon waits for
+ * the poll: a client that resets without end must not fill the log.
+ */
+static bool control_too_often(struct mullion_cp_control *c)
+{
+	uint64_t now = control_now();
+
+	if (now - c->attach_usec >= CONTROL_POLL_USEC) {
+		c->attach_usec = now;
+		c->attaches = 0;
+	}
+	return ++c->attaches > CONTROL_ATTACHES_MAX;
+}
+
 /* Has a client raised its epoch? */
 static void control_look_for_client(struct mullion_cp_control *c)
 {
@@ -290,6 +310,8 @@ static void control_look_for_client(struct mullion_cp_control *c)
 	state = mullion_load_relaxed(control_ext_u32(c, CONTROL_EXT(client_state)));
 	fresh = !c->ever_attached || incarnation != c->incarnation;
 	if (c->fault && !fresh)
+		return;
+	if (control_too_often(c))
 		return;
 	c->incarnation = incarnation;
 	c->ever_attached = true;
@@ -515,12 +537,10 @@ static int control_on_doorbell(sd_event_source *source, int fd, uint32_t revents
 			       void *arg)
 {
 	struct mullion_cp_control *c = arg;
-	uint64_t count;
 
 	(void)source;
 	(void)revents;
-	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return 0;
+	mullion_doorbell_drain(fd);
 	c->rung = true;
 	mullion_cp_control_turn(c);
 	return 0;

@@ -15,6 +15,9 @@
  *
  * The daemon keeps command windows mapped, and of a bus window only the bus
  * channel, read-only: pools and device channels are none of its business.
+ *
+ * Doorbells are shared with the peer in every respect, O_NONBLOCK included.  A
+ * peer that makes one block costs the loop a few milliseconds, once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +31,12 @@
 #include "../abi/bus.h"
 #include "../abi/ext.h"
 #include "../abi/guid.h"
+#include "../channel/doorbell.h"
 #include "core.h"
+#include "log.h"
 #include "window.h"
+
+#define WINDOW_RING_MSEC 10	/* a ring that does not block takes microseconds */
 
 static uint64_t window_page_up(uint64_t bytes)
 {
@@ -222,6 +229,18 @@ mullion_cp_window_area(const struct mullion_cp_window *w, uint32_t type)
 void mullion_cp_window_ring(struct mullion_cp_window *w, unsigned int peer,
 			    uint32_t vector)
 {
-	/* a full counter means that the peer has a doorbell waiting already */
-	eventfd_write(w->doorbells[peer][vector % w->vectors], 1);
+	int r;
+
+	if (w->mute)
+		return;
+	/* armed for this one write(): nothing else here expects to be interrupted */
+	mullion_doorbell_watchdog(WINDOW_RING_MSEC);
+	r = mullion_doorbell_ring(w->doorbells[peer][vector % w->vectors]);
+	mullion_doorbell_watchdog(0);
+	if (r != -EINTR)
+		return;
+	w->mute = true;
+	mullion_log(LOG_WARNING, NULL,
+		    "window %u: its peer made a doorbell block; it is rung no more and has to poll",
+		    w->id);
 }

@@ -9,6 +9,7 @@
 #ifndef MULLION_COMMAND_WINDOW_H
 #define MULLION_COMMAND_WINDOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ struct mullion_core;
  *	area's beginning, the bus channel; never pools or device channels
  * @map_offset, @map_bytes: what @map is
  * @greeting_fd: own end of the ivshmem connection; -1 when told or none
+ * @mute: a peer made a doorbell block; none of the window's is rung any more
  */
 struct mullion_cp_window {
 	uint32_t id;
@@ -55,6 +57,7 @@ struct mullion_cp_window {
 	uint64_t map_offset;
 	uint64_t map_bytes;
 	int greeting_fd;
+	bool mute;
 };
 
 /**

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -135,6 +136,23 @@ static void test_doorbells(void **state)
 	mullion_cp_window_free(w);
 }
 
+/* A peer shares the file description: it can fill the counter and make it block. */
+static void test_doorbell_that_blocks(void **state)
+{
+	struct mullion_cp_window *w;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mullion_cp_window_new_command(&core, &guest, &service, &w), 0);
+	fd = w->doorbells[1][0];
+	assert_int_equal(eventfd_write(fd, UINT64_MAX - 1), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+	mullion_cp_window_ring(w, 1, 0);
+	assert_true(w->mute);
+	mullion_cp_window_ring(w, 1, 0);
+	mullion_cp_window_free(w);
+}
+
 static void test_ids(void **state)
 {
 	uint32_t last;
@@ -155,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_bus_view),
 		cmocka_unit_test(test_doorbells),
+		cmocka_unit_test(test_doorbell_that_blocks),
 		cmocka_unit_test(test_ids),
 	};
 
