@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api.h"
@@ -125,21 +126,52 @@ struct api_log {
 	bool follow;
 };
 
+static ssize_t log_read(struct api_log *log, char *buffer, size_t bytes)
+{
+	ssize_t n = pread(log->fd, buffer, bytes, log->at);
+
+	if (n > 0)
+		log->at += n;
+	return n;
+}
+
+/* A log that has become too large goes on in a new file.  Return: whether it did. */
+static bool log_next_file(struct api_log *log, const struct mullion_cp_guest *guest)
+{
+	struct stat ours, there;
+	char path[PATH_MAX];
+	int fd;
+
+	if (mullion_cp_guest_log(guest, path) || fstat(log->fd, &ours) < 0 ||
+	    stat(path, &there) < 0 ||
+	    (ours.st_ino == there.st_ino && ours.st_dev == there.st_dev))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(log->fd);
+	log->fd = fd;
+	log->at = 0;
+	return true;
+}
+
 static ssize_t log_fill(void *arg, char *buffer, size_t bytes)
 {
 	struct api_log *log = arg;
 	struct mullion_cp_guest *guest;
 	ssize_t n;
 
-	n = pread(log->fd, buffer, bytes, log->at);
-	if (n > 0) {
-		log->at += n;
+	n = log_read(log, buffer, bytes);
+	if (n > 0)
 		return n;
-	}
-	if (n < 0 || !log->follow || mullion_cp_guest_find(log->daemon, log->name, &guest, NULL) ||
-	    !mullion_cp_guest_running(guest))
+	if (n < 0 || !log->follow || mullion_cp_guest_find(log->daemon, log->name, &guest, NULL))
 		return -1;
-	return 0;
+	if (log_next_file(log, guest)) {
+		n = log_read(log, buffer, bytes);
+		if (n)
+			return n;
+	}
+	return mullion_cp_guest_running(guest) ? 0 : -1;
 }
 
 static void log_end(void *arg)

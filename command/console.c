@@ -23,13 +23,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "console.h"
+#include "log.h"
 
 #define CONSOLE_INPUT_BYTES	65536	/* no less than what comes with an upgrade */
 #define CONSOLE_READ_BYTES	65536
 #define CONSOLE_PACE_BYTES	16384
+#define CONSOLE_DISCARD_MAX	256	/* reads */
 
 struct console_client {
 	struct console_client *next;
@@ -55,6 +58,7 @@ struct mullion_console {
 	struct console_client *clients;
 	char input[CONSOLE_INPUT_BYTES];
 	size_t input_bytes;
+	off_t log_bytes;
 	uint64_t typed;		/* bytes that the guest was sent */
 	uint64_t allowed;	/* so many it may be sent */
 	bool input_told;	/* @input_end was called */
@@ -87,12 +91,16 @@ static void console_free(struct mullion_console *c)
 	free(c);
 }
 
-/* Input that is never read would turn the client's end of file into an error. */
+/*
+ * Input that is never read would turn the client's end of file into an error;
+ * one that goes on sending is not waited for.
+ */
 static void console_discard(int fd)
 {
 	char data[4096];
+	int i;
 
-	while (read(fd, data, sizeof(data)) > 0)
+	for (i = 0; i < CONSOLE_DISCARD_MAX && read(fd, data, sizeof(data)) > 0; i++)
 		;
 }
 
@@ -142,6 +150,12 @@ static int console_send(struct console_client *client)
 
 static void console_log(struct mullion_console *c, const char *data, size_t bytes)
 {
+	if (c->options.log_fd >= 0 && c->log_bytes > MULLION_LOG_FILE_BYTES &&
+	    c->options.log_full) {
+		close(c->options.log_fd);
+		c->options.log_fd = c->options.log_full(c->options.arg);
+		c->log_bytes = 0;
+	}
 	while (c->options.log_fd >= 0 && bytes) {
 		ssize_t n = write(c->options.log_fd, data, bytes);
 
@@ -150,6 +164,7 @@ static void console_log(struct mullion_console *c, const char *data, size_t byte
 		/* A full disk costs the log, not the guest. */
 		if (n <= 0)
 			return;
+		c->log_bytes += n;
 		data += n;
 		bytes -= (size_t)n;
 	}
@@ -436,6 +451,7 @@ int mullion_console_new(sd_event *event, int fd, const struct mullion_console_op
 			struct mullion_console **ret)
 {
 	struct mullion_console *c = calloc(1, sizeof(*c));
+	struct stat st;
 	int r = -ENOMEM;
 
 	if (!c) {
@@ -447,6 +463,8 @@ int mullion_console_new(sd_event *event, int fd, const struct mullion_console_op
 	c->options = *options;
 	c->event = event;
 	c->fd = fd;
+	if (options->log_fd >= 0 && fstat(options->log_fd, &st) == 0)
+		c->log_bytes = st.st_size;
 	c->allowed = options->paced ? 0 : UINT64_MAX;
 	c->ring = malloc(options->keep);
 	if (c->ring)
@@ -463,6 +481,7 @@ struct mullion_console *mullion_console_release(struct mullion_console *c)
 {
 	if (!c)
 		return NULL;
+	c->options.log_full = NULL;
 	c->options.output = NULL;
 	c->options.gone = NULL;
 	c->options.input_end = NULL;

@@ -21,6 +21,8 @@ struct mullion_console;
  *	number of clients; one that does not read misses the oldest bytes
  * @paced: what clients type waits until mullion_console_allow() lets it pass
  * @log_fd: everything is written there as well; owned by the console; -1: none
+ * @log_full: the log has more than MULLION_LOG_FILE_BYTES and was closed; gives
+ *	the next one, or negative errno; NULL: the log may grow without end
  * @output: told of what the guest wrote, after it was kept; may be NULL
  * @gone: a client with @owner set has broken its connection; may be NULL
  * @input_end: of a paced line: a client has ended its input, all of which the
@@ -31,6 +33,7 @@ struct mullion_console_options {
 	bool lossless;
 	bool paced;
 	int log_fd;
+	int (*log_full)(void *arg);
 	void (*output)(void *arg, const char *data, size_t bytes);
 	void (*gone)(void *arg);
 	void (*input_end)(void *arg, uint64_t bytes);

@@ -136,8 +136,11 @@ static void guest_drop_log(const struct mullion_cp_guest *g)
 	char path[PATH_MAX];
 
 	if (g->transient && g->console && g->state != MULLION_GUEST_CRASHED &&
-	    !mullion_cp_guest_log(g, path))
+	    !mullion_cp_guest_log(g, path)) {
 		unlink(path);
+		if (strlen(path) + 2 < sizeof(path))
+			unlink(strcat(path, ".1"));
+	}
 }
 
 static void guest_free(struct mullion_cp_guest *g)

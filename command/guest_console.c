@@ -31,8 +31,9 @@ int mullion_cp_guest_log(const struct mullion_cp_guest *g, char out[static PATH_
 			g->definition->name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int guest_console_log(struct mullion_cp_guest *g)
+static int guest_console_log(void *arg)
 {
+	struct mullion_cp_guest *g = arg;
 	char path[PATH_MAX];
 	char *slash;
 	int r;
@@ -132,6 +133,7 @@ int guest_console_open(struct mullion_cp_guest *g, const int serials[MULLION_QEM
 {
 	struct mullion_console_options console = {
 		.keep = CONSOLE_KEEP,
+		.log_full = guest_console_log,
 		.output = guest_console_output,
 		.gone = guest_console_owner_gone,
 		.arg = g,

@@ -14,13 +14,30 @@
 #include "log.h"
 
 #define LOG_LINE_BYTES	1024
-#define LOG_FILE_BYTES	(8L << 20)
 
 static int log_level = LOG_INFO;
+static char log_path[PATH_MAX];	/* of the file that standard error is, if it is one of ours */
+static off_t log_bytes;
 
 void mullion_log_set_level(int level)
 {
 	log_level = level;
+}
+
+static int log_reopen(void)
+{
+	int fd = mullion_log_open(log_path);
+	struct stat st;
+
+	/* Without a new file the old one goes on; it is tried again much later. */
+	log_bytes = 0;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0)
+		log_bytes = st.st_size;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	return 0;
 }
 
 void mullion_log(int level, const char *object, const char *format, ...)
@@ -52,9 +69,20 @@ void mullion_log(int level, const char *object, const char *format, ...)
 	}
 	line[used++] = '\n';
 	/* A log that cannot be written must not end the daemon. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		(void)0;
+	if (write(STDERR_FILENO, line, used) > 0)
+		log_bytes += (off_t)used;
+	if (log_path[0] && log_bytes > MULLION_LOG_FILE_BYTES)
+		log_reopen();
 	errno = saved;
+}
+
+int mullion_log_to_file(const char *path)
+{
+	if ((size_t)snprintf(log_path, sizeof(log_path), "%s", path) >= sizeof(log_path)) {
+		log_path[0] = '\0';
+		return -ENAMETOOLONG;
+	}
+	return log_reopen();
 }
 
 int mullion_log_open(const char *path)
@@ -63,7 +91,7 @@ int mullion_log_open(const char *path)
 	struct stat st;
 	int fd;
 
-	if (stat(path, &st) == 0 && st.st_size > LOG_FILE_BYTES) {
+	if (stat(path, &st) == 0 && st.st_size > MULLION_LOG_FILE_BYTES) {
 		if ((size_t)snprintf(old, sizeof(old), "%s.1", path) >= sizeof(old))
 			return -ENAMETOOLONG;
 		if (rename(path, old) < 0)

@@ -26,13 +26,25 @@ void mullion_log(int level, const char *object, const char *format, ...)
  */
 void mullion_log_set_level(int level);
 
+/* A log file that is larger becomes PATH.1: a guest must not fill the disk. */
+#define MULLION_LOG_FILE_BYTES	(8L << 20)
+
 /**
  * mullion_log_open() - open a log file for appending
  * @path: absolute; its folder exists
  *
- * A file of more than 8 MiB is renamed to PATH.1 first.  Return: descriptor
- * (close-on-exec, owned by the caller) or negative errno.
+ * A file of more than MULLION_LOG_FILE_BYTES is renamed to PATH.1 first.
+ * Return: descriptor (close-on-exec, owned by the caller) or negative errno.
  */
 int mullion_log_open(const char *path);
+
+/**
+ * mullion_log_to_file() - standard error goes to a log file from now on
+ * @path: absolute; its folder exists
+ *
+ * The file is changed like any other when it has become too large.  Return: 0
+ * or negative errno.
+ */
+int mullion_log_to_file(const char *path);
 
 #endif /* MULLION_COMMAND_LOG_H */

@@ -215,7 +215,9 @@ static int main_loop_init(struct mullion_daemon *daemon, const struct main_optio
 	sigemptyset(&mask);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaddset(&mask, signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
+	/* Whoever started us may have blocked SIGALRM, or have the kernel reap our children. */
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_default(&daemon->event);
 	for (i = 0; r >= 0 && i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -295,19 +297,17 @@ static void main_end(struct mullion_daemon *daemon)
 static int main_log_file(const struct mullion_paths *paths)
 {
 	char path[PATH_MAX + 16];
-	int null, fd;
+	int null;
 
 	snprintf(path, sizeof(path), "%s/mulliond.log", paths->state);
-	fd = mullion_log_open(path);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return -errno;
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	dup2(fd >= 0 ? fd : null, STDERR_FILENO);
+	if (mullion_log_to_file(path) < 0)
+		dup2(null, STDERR_FILENO);
 	close(null);
-	if (fd >= 0)
-		close(fd);
 	return 0;
 }
 

@@ -15,12 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../command/console.h"
+#include "../../command/log.h"
 
 #define KEEP	4096
 
@@ -102,7 +105,7 @@ static int attach(struct line *line, bool history, bool owner)
 static size_t take(int fd, char *out, size_t size, bool *ret_end)
 {
 	size_t used = 0;
-	ssize_t n;
+	ssize_t n = 1;
 
 	while (used < size && (n = read(fd, out + used, size - used)) > 0)
 		used += (size_t)n;
@@ -334,6 +337,45 @@ static void test_paced(void **state)
 	line_free(&line);
 }
 
+static int log_next;
+
+static int log_full(void *arg)
+{
+	(void)arg;
+	log_next++;
+	return memfd_create("next", MFD_CLOEXEC);
+}
+
+/* A guest that prints without end does not fill the disk. */
+static void test_log_is_bounded(void **state)
+{
+	static char block[32768];
+	struct mullion_console_options options = {
+		.keep = KEEP, .log_full = log_full,
+	};
+	struct line line = { 0 };
+	struct stat st;
+	int pair[2], log;
+
+	(void)state;
+	options.log_fd = memfd_create("log", MFD_CLOEXEC);
+	log = dup(options.log_fd);
+	log_next = 0;
+	assert_true(sd_event_new(&line.event) >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	line.guest = pair[1];
+	assert_int_equal(mullion_console_new(line.event, pair[0], &options, &line.console), 0);
+	for (int i = 0; i < 300; i++) {
+		assert_true(write(line.guest, block, sizeof(block)) > 0);
+		line_run(&line);
+	}
+	assert_int_equal(log_next, 1);
+	assert_int_equal(fstat(log, &st), 0);
+	assert_in_range(st.st_size, MULLION_LOG_FILE_BYTES, MULLION_LOG_FILE_BYTES + 65536);
+	close(log);
+	line_free(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_released),
 		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_log_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
