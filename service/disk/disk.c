@@ -189,7 +189,7 @@ static int lun_add(struct disk_device *device,
 free_lun:
 	free(lun);
 put:
-	disk_put(disk);
+	disk_put(disk, !adopt);
 	return error;
 }
 
@@ -223,13 +223,13 @@ void disk_opened(struct lun *lun, int error)
 	}
 	if (error) {
 		device->start_error = error;
-		lun_remove(lun, false);
+		lun_remove(lun, !device->adopt);
 	}
 	if (--device->opening)
 		return;
 	device->starting = false;
 	if (device->start_error)
-		device_clear(device, false);
+		device_clear(device, !device->adopt);
 	mullion_device_started(device->device, device->start_error);
 }
 
@@ -280,6 +280,7 @@ int disk_start(struct mullion_device *mdev, const void *data, size_t bytes,
 	if (count < 0)
 		return count;
 	device->device = mdev;
+	device->adopt = adopt;
 	device->uuid = mullion_device_channel_state(mdev)->device;
 	for (i = 0; i < count; i++) {
 		/* the class part may be unaligned for its packed type's sake */
@@ -288,7 +289,7 @@ int disk_start(struct mullion_device *mdev, const void *data, size_t bytes,
 		error = lun_add(device, &entry, take(fds, (size_t)i),
 				take(fence_fds, (size_t)i), adopt);
 		if (error < 0) {
-			device_clear(device, false);
+			device_clear(device, !adopt);
 			return error;
 		}
 		device->opening += (uint32_t)error;

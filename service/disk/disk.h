@@ -132,6 +132,7 @@ struct disk_device {
 	uint32_t opening;
 	int start_error;
 	bool starting;
+	bool adopt;	/* what a failed start leaves is for the next try */
 	bool quiescing;
 	guid_t uuid;
 	struct lun *luns[MULLION_DISK_LUNS_MAX];
@@ -243,14 +244,14 @@ int disk_attach(struct disk *disk, struct lun *lun, const guid_t *device);
 
 /**
  * disk_detach() - the opposite, and the disk's end with its last user
- * @forget: the nexus will not come back
+ * @forget: the nexus will not come back; false: a successor may need its state
  */
 void disk_detach(struct lun *lun, bool forget);
 
 /**
  * disk_put() - undo a disk_get() that was not followed by disk_attach()
  */
-void disk_put(struct disk *disk);
+void disk_put(struct disk *disk, bool forget);
 
 /* disk.c: called by object.c for each logical unit when its disk is open */
 void disk_opened(struct lun *lun, int error);

@@ -12,6 +12,9 @@
  * whose atomic writes are done again before anything else.  The devices that
  * wait for it are told by disk_opened().
  *
+ * With its last user a disk forgets everything, as one that is switched off:
+ * registrations do not persist through that (APTPL is refused).
+ *
  * State that a guest can notice (reservations, mode pages, pending unit
  * attentions) lies in `state` and is committed to the state object with each
  * change (persist.c).  disk_commit() also works out anew which gates are
@@ -395,15 +398,18 @@ int disk_get(const struct mullion_disk_lun *config, int fd, int fence_fd,
 		mullion_log(LOG_WARNING, disk->name,
 			    "the predecessor left no state; reservations are gone");
 	error = disk_open_store(disk, fd, fence_fd, adopt);
-	if (error && error != -EINPROGRESS)
+	if (error && error != -EINPROGRESS) {
+		if (!adopt)
+			persist_release(disk->object);
 		goto fail;
+	}
 	disk->next = disks;
 	disks = disk;
 	if (!error) {
 		error = disk_begin(disk);
 		if (error < 0) {
 			/* the descriptors are the store's now, and go with it */
-			disk_free(disk);
+			disk_put(disk, !adopt);
 			return error;
 		}
 	}
@@ -447,17 +453,11 @@ int disk_attach(struct disk *disk, struct lun *lun, const guid_t *device)
 	return 0;
 }
 
-void disk_put(struct disk *disk)
+void disk_put(struct disk *disk, bool forget)
 {
-	static const guid_t nobody;
-	unsigned int i;
-
 	if (disk->luns)
 		return;
-	for (i = 0; i < PERSIST_NEXUS_MAX; i++)
-		if (!disk_same_uuid(&disk->state.nexus[i].uuid, &nobody))
-			break;
-	if (i == PERSIST_NEXUS_MAX)
+	if (forget)
 		persist_release(disk->object);
 	disk_free(disk);
 }
@@ -479,7 +479,7 @@ void disk_detach(struct lun *lun, bool forget)
 			memset(nexus, 0, sizeof(*nexus));
 		disk_commit(disk);
 	}
-	disk_put(disk);
+	disk_put(disk, forget);
 }
 
 /*

@@ -18,8 +18,9 @@
  * the server closes it when no request of that connection is left.
  *
  * Limits: no TLS, no reconnection: a lost server makes every operation fail
- * with -ENOTCONN until the disk is given a new connection.  Servers that want
- * blocks larger than 512 bytes are refused.  Where the holes are is not asked.
+ * with -ENOTCONN until a successor is given a new connection.  Servers that
+ * want blocks larger than 512 bytes are refused.  Where the holes are is not
+ * asked.
  *
  * Failure behaviour: the server's error is the operation's error; a handshake
  * that takes longer than NBD_HANDSHAKE_MS fails the opening.
@@ -304,7 +305,7 @@ static void nbd_lost(struct store_nbd *store)
 	nbd_unwatch(store);
 	store->lost = true;
 	mullion_log(LOG_ERR, store->name,
-		    "lost its NBD server; every command fails until the disk gets a new connection");
+		    "lost its NBD server; every command fails until the service is restarted with a new connection");
 }
 
 static int nbd_negotiated(struct store_nbd *store)

@@ -8,7 +8,8 @@
  * answered when they have ended, with what really happened, and the task only
  * after them.  A reset does the same for a logical unit, a target or all, and
  * ends a RESERVE(6); every nexus gets a unit attention.  Other devices' commands
- * on a shared disk go on.
+ * on a shared disk go on.  Mode pages stay as they are: a write cache that is
+ * back on without its guest knowing would be worse than one that stays off.
  *
  * Failure behaviour: in-tree guests wait 45 s and then take a late answer for
  * another's, so after TASK_SECONDS the answer is "failed", and the commands are

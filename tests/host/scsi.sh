@@ -88,6 +88,7 @@ iscsi() {	# NAME ARG...
 	grep -o '\[SKIPPED\].*' "$folder/out" | sort | uniq -c
 }
 iscsi "SCSI, one path" --test=SCSI "$d"
+MULLION_SG_RO=1 iscsi "ReadOnly" --test=SCSI.ReadOnly "$d"
 iscsi "MultipathIO" --test=SCSI.MultipathIO "$d" "$d-2"
 
 exit "$failed"
