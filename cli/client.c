@@ -87,6 +87,22 @@ char *mullion_client_path(const char *format, const char *name)
 	return path;
 }
 
+/*
+ * What a daemon is told can be a command line or a password typed at a console,
+ * and in /tmp anybody may have put up a socket before us.  A folder that the
+ * user has named is the user's choice.
+ */
+static bool client_trusts(int fd)
+{
+	struct ucred peer;
+	socklen_t bytes = sizeof(peer);
+
+	if (getenv("MULLION_RUNTIME_DIR"))
+		return true;
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
 int mullion_client_connect(const struct mullion_paths *paths)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -102,6 +118,10 @@ int mullion_client_connect(const struct mullion_paths *paths)
 		ret = -errno;
 		close(fd);
 		return ret;
+	}
+	if (!client_trusts(fd)) {
+		close(fd);
+		return -EPERM;
 	}
 	return fd;
 }
@@ -121,9 +141,14 @@ static int client_reach(unsigned int flags)
 			return -ECONNREFUSED;
 		return mullion_autostart(paths);
 	}
-	mullion_report_error("cannot reach the daemon at", paths->socket,
-			     fd == -EACCES ? "ask an administrator for access" : NULL, "%s",
-			     strerror(-fd));
+	if (fd == -EPERM)
+		mullion_report_error("will not talk to the daemon at", paths->socket,
+				     "set MULLION_RUNTIME_DIR to a folder that you trust",
+				     "it is another user's");
+	else
+		mullion_report_error("cannot reach the daemon at", paths->socket,
+				     fd == -EACCES ? "ask an administrator for access" : NULL,
+				     "%s", strerror(-fd));
 	return fd;
 }
 

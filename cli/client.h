@@ -121,7 +121,8 @@ int mullion_autostart(const struct mullion_paths *paths);
 /**
  * mullion_client_connect() - connect to the daemon's socket, unreported
  *
- * Return: a socket or negative errno.
+ * Return: a socket, -EPERM when the daemon is neither root's nor this user's
+ * and its folder was not chosen with MULLION_RUNTIME_DIR, or negative errno.
  */
 int mullion_client_connect(const struct mullion_paths *paths);
 

@@ -25,12 +25,25 @@ const struct mullion_option mullion_events_options[] = {
 	{ 0 },
 };
 
+/* A log holds what a guest printed; files and pipes get it as it is, terminals do not. */
 static int logs_take(void *arg, const char *data, size_t len)
 {
-	(void)arg;
-	if (fwrite(data, 1, len, stdout) != len || fflush(stdout))
-		return -EPIPE;
-	return 0;
+	struct mullion_filter *filter = arg;
+	char piece[4096];
+
+	while (len) {
+		size_t bytes = len < sizeof(piece) ? len : sizeof(piece);
+		size_t out = bytes;
+
+		memcpy(piece, data, bytes);
+		if (isatty(STDOUT_FILENO))
+			out = mullion_report_filter(filter, piece, bytes);
+		if (fwrite(piece, 1, out, stdout) != out)
+			return -EPIPE;
+		data += bytes;
+		len -= bytes;
+	}
+	return fflush(stdout) ? -EPIPE : 0;
 }
 
 /* A reader that has seen enough (`| head`) is no failure worth a message. */
@@ -49,6 +62,7 @@ static int logs_stream(struct mullion_cli *cli, char *path,
 int mullion_cmd_logs(struct mullion_cli *cli)
 {
 	const char *lines = mullion_cli_option(cli, 'n');
+	struct mullion_filter filter = { 0 };
 	char *format;
 	uint64_t count = 0;
 	int status;
@@ -67,7 +81,8 @@ int mullion_cmd_logs(struct mullion_cli *cli)
 		free(format);
 		format = more;
 	}
-	status = logs_stream(cli, mullion_client_path(format, cli->argv[0]), logs_take, NULL);
+	status = logs_stream(cli, mullion_client_path(format, cli->argv[0]), logs_take,
+			     &filter);
 	free(format);
 	return status;
 }

@@ -23,6 +23,52 @@ void mullion_report_clean(char *text)
 	}
 }
 
+enum { FILTER_TEXT, FILTER_ESCAPE, FILTER_CSI, FILTER_STRING };
+
+/* Inside an escape sequence: what the next byte makes of it. */
+static int report_filter_sequence(const struct mullion_filter *filter, unsigned char c)
+{
+	/* A line does not become part of a sequence that never ends. */
+	if (c == '\n')
+		return FILTER_TEXT;
+	switch (filter->state) {
+	case FILTER_ESCAPE:
+		if (c == '[')
+			return FILTER_CSI;
+		return strchr("]PX^_", c) && c ? FILTER_STRING :
+		       c >= 0x20 && c < 0x30 ? FILTER_ESCAPE : FILTER_TEXT;
+	case FILTER_CSI:
+		return c >= 0x40 && c < 0x7f ? FILTER_TEXT : FILTER_CSI;
+	default:
+		return c == '\a' || (c == '\\' && filter->last == 0x1b) ? FILTER_TEXT :
+		       FILTER_STRING;
+	}
+}
+
+size_t mullion_report_filter(struct mullion_filter *filter, char *data, size_t len)
+{
+	size_t to = 0;
+
+	for (size_t from = 0; from < len; from++) {
+		unsigned char c = data[from], last = filter->last;
+
+		if (filter->state != FILTER_TEXT) {
+			filter->state = report_filter_sequence(filter, c);
+			if (c == '\n')
+				data[to++] = c;
+		} else if (c == 0x1b) {
+			filter->state = FILTER_ESCAPE;
+		} else if (last == 0xc2 && c >= 0x80 && c < 0xa0) {
+			/* A C1 control; 0xc2 alone is nothing to a terminal. */
+			data[to++] = '?';
+		} else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f)) {
+			data[to++] = c;
+		}
+		filter->last = c;
+	}
+	return to;
+}
+
 void mullion_report_error(const char *what, const char *object, const char *todo,
 			  const char *why, ...)
 {

@@ -24,6 +24,26 @@ void mullion_report_error(const char *what, const char *object, const char *todo
 /* Replaces what a terminal would act on by '?', in place; keeps UTF-8. */
 void mullion_report_clean(char *text);
 
+/**
+ * struct mullion_filter - takes out of a stream what would steer a terminal
+ * @state: where in an escape sequence the last piece ended; 0 at the beginning
+ * @last: its last byte
+ */
+struct mullion_filter {
+	int state;
+	unsigned char last;
+};
+
+/**
+ * mullion_report_filter() - the next piece of the stream
+ * @data: @len bytes, changed in place
+ *
+ * Escape sequences, carriage returns and control characters are left out, also
+ * those that begin in one piece and end in another; lines, tabs and UTF-8 stay.
+ * Return: how many bytes are left.
+ */
+size_t mullion_report_filter(struct mullion_filter *filter, char *data, size_t len);
+
 /* Are colours wanted on standard output? */
 bool mullion_report_colours(void);
 

@@ -89,6 +89,21 @@ static int run_numbers(struct mullion_cli *cli, json_t *guest)
 	return 0;
 }
 
+/* JSON has no other texts; one that was left out would be another guest.  Return: as above. */
+static int run_text(struct mullion_cli *cli, json_t *guest, const char *member, const char *value)
+{
+	if (!json_object_set_new(guest, member, json_string(value)))
+		return 0;
+	return mullion_cli_usage(cli, "`%s' is not valid UTF-8", value);
+}
+
+static int run_list(struct mullion_cli *cli, json_t *list, const char *value)
+{
+	if (!json_array_append_new(list, json_string(value)))
+		return 0;
+	return mullion_cli_usage(cli, "`%s' is not valid UTF-8", value);
+}
+
 /* What is asked of the daemon.  Return: 0 or an exit status. */
 static int run_definition(struct mullion_cli *cli, const char *name, json_t *guest)
 {
@@ -99,42 +114,36 @@ static int run_definition(struct mullion_cli *cli, const char *name, json_t *gue
 		{ RUN_ROOT, "root" }, { RUN_KERNEL, "kernel" }, { RUN_INITRD, "initrd" },
 		{ RUN_APPEND, "append" }, { RUN_ACCEL, "accel" }, { RUN_MACHINE, "machine" },
 	};
-	json_t *disks = json_array();
+	json_t *disks = json_array(), *command = json_array();
 	char *cwd = getcwd(NULL, 0);
+	int status = 0;
 
+	/* The object has them from here on, whatever happens. */
+	json_object_set_new(guest, "disks", disks);
+	json_object_set_new(guest, "command", command);
+	json_object_set_new(guest, "start", json_true());
+	json_object_set_new(guest, "transient", json_true());
 	if (!cwd) {
 		mullion_report_error("cannot run guest", name, NULL,
 				     "the current folder is not known: %s", strerror(errno));
-		json_decref(disks);
 		return cli->failure;
 	}
-	json_object_set_new(guest, "name", json_string(name));
-	json_object_set_new(guest, "start", json_true());
-	json_object_set_new(guest, "transient", json_true());
+	/* One that is no UTF-8 cannot be sent, and is missed only by relative paths. */
 	json_object_set_new(guest, "cwd", json_string(cwd));
 	free(cwd);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+	status = run_text(cli, guest, "name", name);
+	for (size_t i = 0; !status && i < sizeof(texts) / sizeof(*texts); i++) {
 		const char *value = mullion_cli_option(cli, texts[i].option);
 
 		if (value)
-			json_object_set_new(guest, texts[i].member, json_string(value));
+			status = run_text(cli, guest, texts[i].member, value);
 	}
-	for (size_t i = 0; i < cli->given_count; i++)
+	for (size_t i = 0; !status && i < cli->given_count; i++)
 		if (cli->given[i].id == 'd')
-			json_array_append_new(disks, json_string(cli->given[i].value));
-	json_object_set_new(guest, "disks", disks);
-	if (cli->argc) {
-		json_t *command = json_array();
-
-		for (int i = 0; i < cli->argc; i++)
-			if (json_array_append_new(command, json_string(cli->argv[i]))) {
-				json_decref(command);
-				return mullion_cli_usage(cli, "`%s' is not valid UTF-8",
-							 cli->argv[i]);
-			}
-		json_object_set_new(guest, "command", command);
-	}
-	return run_numbers(cli, guest);
+			status = run_list(cli, disks, cli->given[i].value);
+	for (int i = 0; !status && i < cli->argc; i++)
+		status = run_list(cli, command, cli->argv[i]);
+	return status ? status : run_numbers(cli, guest);
 }
 
 static int run_upgrade(const char *format, const char *name, int signals,
@@ -232,6 +241,7 @@ static int run_guest(struct mullion_cli *cli, const char *name, json_t *guest)
 		.help = "Ctrl-] q ends the guest, Ctrl-] Ctrl-] sends Ctrl-]",
 	};
 	int ret, sig, status = cli->failure;
+	bool made;
 
 	terminal.signals = mullion_terminal_signals();
 	if (terminal.signals < 0) {
@@ -241,6 +251,7 @@ static int run_guest(struct mullion_cli *cli, const char *name, json_t *guest)
 		return cli->failure;
 	}
 	ret = mullion_client_call("POST", strdup("/v1/guests"), guest, 0, terminal.signals, NULL);
+	made = !ret;
 	if (!ret)
 		ret = run_upgrade(cli->argc ? "/v1/guests/%s/command?owner=1"
 					    : "/v1/guests/%s/console?owner=1",
@@ -253,7 +264,7 @@ static int run_guest(struct mullion_cli *cli, const char *name, json_t *guest)
 		sig = mullion_terminal_signal(terminal.signals);
 		run_kill(name);
 		status = 128 + (sig ? sig : SIGTERM);
-	} else if (terminal.stream) {
+	} else if (made) {
 		run_kill(name);
 	}
 	mullion_client_close(terminal.log);

@@ -101,6 +101,29 @@ class Start(Case):
         status, _, _ = self.run_it("run", "--", "true", FAKE_FAIL="1")
         self.assertEqual(status, 125)
 
+    @unittest.skipIf(os.geteuid(), "needs to be root, to be two other users")
+    def test_another_users_daemon(self):
+        """In a folder that anybody could have made, nobody else's daemon is believed."""
+        os.chmod(self.folder, 0o755)
+        os.mkdir(os.path.join(self.folder, "mullion.d"))
+        os.chmod(os.path.join(self.folder, "mullion.d"), 0o777)
+        folder = os.path.join(self.folder, "mullion.d")
+        listener = subprocess.Popen(
+            [sys.executable, "-c", "import os, socket, sys\n"
+             "os.mkdir('mullion')\n"
+             "s = socket.socket(socket.AF_UNIX); s.bind('mullion/mulliond.sock')\n"
+             "os.chmod('mullion/mulliond.sock', 0o777); s.listen(); print(1, flush=True)\n"
+             "sys.stdin.read()"], cwd=folder, user=1, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        listener.stdout.readline()
+        env = dict(self.env, XDG_RUNTIME_DIR=folder)
+        del env["MULLION_RUNTIME_DIR"]
+        done = subprocess.run([self.program, "ps"], env=env, user=65534, capture_output=True,
+                              timeout=LIMIT, check=False)
+        listener.communicate()
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"another user's", done.stderr)
+
     def test_no_daemon_program(self):
         os.unlink(os.path.join(self.folder, "mulliond"))
         _, err = self.expect(1, "ps")
@@ -260,6 +283,18 @@ class Run(Case):
             "memory": 1 << 30, "disks": ["a.img,ro", "b"], "command": ["cat", "-n"],
             "timeout": 2.5})
         self.assertIn("GET /v1/guests/exit-7/command?owner=1 mullion-stream", self.asked())
+
+    def test_not_utf8(self):
+        """What cannot be sent as JSON is refused, not left out."""
+        for option in ("--disk", "--root", "--append", "--name"):
+            _, err = self.expect(125, "run", option, b"\xff.img", "--", "true")
+            self.assertIn("UTF-8", err)
+        self.assertIn("UTF-8", self.expect(125, "run", "--", b"\xff")[1])
+
+    def test_upgrade_refused(self):
+        """A guest that was made and cannot be attached to is not left running."""
+        self.expect(125, "run", "-n", "unattachable", "--", "true")
+        self.assertIn("POST /v1/guests/unattachable/kill", self.asked())
 
     def test_much_data(self):
         data = os.urandom(3 << 20)

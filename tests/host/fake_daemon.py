@@ -106,6 +106,8 @@ class Client:
         if name == "absent":
             return self.error(404, "no such guest", name, "it is neither defined nor running",
                               "see `mullion ps --all`")
+        if name == "unattachable" and verb == "command":
+            return self.error(409, "cannot attach to", name, "it does not run", "start it")
         if verb in ("console", "command"):
             return self.stream(name, verb)
         if verb == "wait":

@@ -203,6 +203,33 @@ static void test_clean(void **state)
 	assert_string_equal(text, "a?[31mb c??d\303\244?");
 }
 
+/* In one piece and byte by byte the same comes out. */
+static void test_filter(void **state)
+{
+	static const char in[] = "a\033[31mb\033]0;title\ac\033P1$r\033\\d\r\ne\tf\b\033(Bg"
+				 "\033[\nh\302\233i\303\244\177\n";
+	static const char out[] = "abcd\ne\tfg\nh\302?i\303\244\n";
+	struct mullion_filter filter = { 0 };
+	char text[sizeof(in)];
+	size_t used = 0;
+
+	(void)state;
+	memcpy(text, in, sizeof(in));
+	used = mullion_report_filter(&filter, text, sizeof(in) - 1);
+	assert_int_equal(used, sizeof(out) - 1);
+	assert_memory_equal(text, out, used);
+	used = 0;
+	memset(&filter, 0, sizeof(filter));
+	for (size_t i = 0; i < sizeof(in) - 1; i++) {
+		char c = in[i];
+
+		if (mullion_report_filter(&filter, &c, 1))
+			text[used++] = c;
+	}
+	assert_int_equal(used, sizeof(out) - 1);
+	assert_memory_equal(text, out, used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_filter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
