@@ -8,6 +8,7 @@ import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -108,21 +109,29 @@ class Start(Case):
         os.mkdir(os.path.join(self.folder, "mullion.d"))
         os.chmod(os.path.join(self.folder, "mullion.d"), 0o777)
         folder = os.path.join(self.folder, "mullion.d")
-        listener = subprocess.Popen(
-            [sys.executable, "-c", "import os, socket, sys\n"
-             "os.mkdir('mullion')\n"
-             "s = socket.socket(socket.AF_UNIX); s.bind('mullion/mulliond.sock')\n"
-             "os.chmod('mullion/mulliond.sock', 0o777); s.listen(); print(1, flush=True)\n"
-             "sys.stdin.read()"], cwd=folder, user=1, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
-        listener.stdout.readline()
+        ready, done = os.pipe()
+        listener = os.fork()
+        if not listener:
+            os.setuid(1)
+            os.chdir(folder)
+            os.mkdir("mullion")
+            other = socket.socket(socket.AF_UNIX)
+            other.bind("mullion/mulliond.sock")
+            os.chmod("mullion/mulliond.sock", 0o777)
+            other.listen()
+            os.write(done, b"1")
+            signal.pause()
+        os.read(ready, 1)
         env = dict(self.env, XDG_RUNTIME_DIR=folder)
         del env["MULLION_RUNTIME_DIR"]
-        done = subprocess.run([self.program, "ps"], env=env, user=65534, capture_output=True,
-                              timeout=LIMIT, check=False)
-        listener.communicate()
-        self.assertEqual(done.returncode, 1, done)
-        self.assertIn(b"another user's", done.stderr)
+        result = subprocess.run([self.program, "ps"], env=env, user=65534, capture_output=True,
+                                timeout=LIMIT, check=False)
+        os.kill(listener, signal.SIGKILL)
+        os.waitpid(listener, 0)
+        os.close(ready)
+        os.close(done)
+        self.assertEqual(result.returncode, 1, result)
+        self.assertIn(b"another user's", result.stderr)
 
     def test_no_daemon_program(self):
         os.unlink(os.path.join(self.folder, "mulliond"))
