@@ -373,7 +373,9 @@ void mullion_disk_kick(struct mullion_disk *disk)
 
 int mullion_disk_poll(struct mullion_disk *disk)
 {
-	int completed = 0;
+	/* Following a new service completes commands as well. */
+	uint64_t before = disk->counters.completed;
+	int ret = 0;
 
 	if (disk->guest && !(++disk->polls % DISK_TURN_POLLS))
 		mullion_guest_turn(disk->guest);
@@ -382,8 +384,8 @@ int mullion_disk_poll(struct mullion_disk *disk)
 	if (!disk->attached || mullion_attach_is_stale(&disk->attach))
 		disk_follow(disk);
 	if (disk->attached)
-		completed = disk_io_reap(disk);
-	if (completed < 0 || (disk->faulted && disk->attached)) {
+		ret = disk_io_reap(disk);
+	if (ret < 0 || (disk->faulted && disk->attached)) {
 		disk_fault(disk);
 		return -EPROTO;
 	}
@@ -391,7 +393,7 @@ int mullion_disk_poll(struct mullion_disk *disk)
 		return -EPROTO;
 	if (disk->unissued)
 		disk_io_push(disk);
-	return completed;
+	return (int)(disk->counters.completed - before);
 }
 
 static int disk_spin(struct mullion_disk *disk, uint64_t budget)
@@ -434,6 +436,7 @@ static void disk_sleep(struct mullion_disk *disk, int milliseconds)
 int mullion_disk_wait(struct mullion_disk *disk, int milliseconds)
 {
 	uint64_t end = mullion_spin_now() + (uint64_t)milliseconds * 1000000ULL;
+	uint64_t before = disk->counters.completed;
 	int ret;
 
 	mullion_disk_kick(disk);
@@ -441,8 +444,11 @@ int mullion_disk_wait(struct mullion_disk *disk, int milliseconds)
 		uint64_t budget, now;
 
 		ret = mullion_disk_poll(disk);
-		if (ret)
+		if (ret < 0)
 			return ret;
+		/* Those that ended during the sleep, in the guest's turn, too. */
+		if (disk->counters.completed != before)
+			return (int)(disk->counters.completed - before);
 		now = mullion_spin_now();
 		if (milliseconds >= 0 && now >= end)
 			return 0;
