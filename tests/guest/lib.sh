@@ -75,9 +75,27 @@ guest() {
 	return $status
 }
 
-# The pids of a service, from the daemon: service NAME
-service_pids() {
-	pgrep -P "$daemon" -x "$1" || true
+# shown NAME PATH: a field of what `show --json` says, as in services.0.pid
+shown() {
+	"$mullion" show "$1" --json 2>/dev/null | python3 -c '
+import functools, json, sys
+value = functools.reduce(lambda v, k: v[int(k)] if isinstance(v, list) else v[k],
+                         sys.argv[1].split("."), json.load(sys.stdin))
+print("" if value is None else value)' "$2" 2>/dev/null
+}
+
+is_shown() {	# NAME PATH VALUE
+	[ "$(shown "$1" "$2")" = "$3" ]
+}
+
+# Kills the service of a guest's first bus and waits for its successor.
+kill_service() {	# GUEST
+	local generation
+	generation=$(shown "$1" services.0.generation) || return 1
+	kill -9 "$(shown "$1" services.0.pid)"
+	wait_until 30 is_shown "$1" services.0.generation $((generation + 1)) ||
+		fail "generation $((generation + 1)) did not come"
+	wait_until 30 is_shown "$1" services.0.state serving || fail "the successor does not serve"
 }
 
 daemon_start() {
