@@ -61,7 +61,7 @@ refused() {	# SPEC
 refused missing.img
 refused "$dir"
 refused a.img,nonsense=1
-printf '%1000s' >odd.img
+truncate -s 1000 odd.img
 refused odd.img
 : >empty.img
 refused empty.img

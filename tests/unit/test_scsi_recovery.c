@@ -10,6 +10,9 @@
  *  - COMPARE AND WRITE from n to n + 1, on a file with the write cache off;
  *  - PERSISTENT RESERVE OUT, REGISTER, with key n + 1 over key n.
  *
+ * And what a service must not do: touch an image that another has locked, and
+ * believe a flush after one that failed.
+ *
  * Between requests nothing survives in a child that is not in the state
  * object or on the medium.
  */
@@ -25,6 +28,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -245,7 +249,19 @@ static void registration_happens_once(void **state)
 	check(check_key);
 }
 
-/* A stranger that holds the lock: refused after a while, not waited for. */
+/* Room beyond the end of the image, which opening it must not take away. */
+static blkcnt_t image_blocks(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_blocks;
+}
+
+/*
+ * A stranger that holds the lock: refused after a while, not waited for, and
+ * nothing is tried on the image meanwhile.
+ */
 static void image_of_another_program_is_refused(void **state)
 {
 	struct flock lock = {
@@ -254,10 +270,13 @@ static void image_of_another_program_is_refused(void **state)
 	};
 	struct mullion_disk_lun lun = fake_lun(1, MULLION_STORE_FILE, 0);
 	int fd = open(path, O_RDWR), mine, status;
+	blkcnt_t blocks;
 	pid_t child;
 
 	(void)state;
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	fallocate(fd, FALLOC_FL_KEEP_SIZE, 1 << 20, 4096);
+	blocks = image_blocks(fd);
 	child = fork();
 	if (!child) {
 		close(fd);
@@ -268,7 +287,64 @@ static void image_of_another_program_is_refused(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+	assert_int_equal(image_blocks(fd), blocks);
 	close(fd);
+}
+
+/* In place of libc's, and reached because the child has no ring. */
+static int flush_error;
+
+int fdatasync(int fd)
+{
+	int error = flush_error;
+
+	if (!error)
+		return fsync(fd);
+	flush_error = 0;
+	errno = error;
+	return -1;
+}
+
+static int flush_and_flush_again(void)
+{
+	struct mullion_disk_lun lun = fake_lun(1, MULLION_STORE_FILE, 0);
+	struct mullion_device *device;
+	uint8_t data[512] = { 1 };
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	setenv("MULLION_TEST_NO_URING", "1", 1);
+	fake_init();
+	device = fake_device_new(0);
+	MUST(!fake_device_start(device, &lun, 1, &fd, false));
+	MUST(!do_write(device, 0, 0, 1, data).status);
+	MUST(!do_sync(device, 0).status);
+	MUST(!do_write(device, 0, 0, 1, data).status);
+	flush_error = EIO;
+	MUST(do_sync(device, 0).key == 3);
+	/* the kernel has forgotten; the guest must not be told otherwise */
+	MUST(do_sync(device, 0).key == 3);
+	MUST(!do_write(device, 0, 0, 1, data).status);
+	MUST(do_sync(device, 0).key == 3);
+	fake_device_stop(device);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	device = fake_device_new(0);
+	MUST(!fake_device_start(device, &lun, 1, &fd, false));
+	MUST(!do_sync(device, 0).status);
+	return 0;
+}
+
+static void a_failed_flush_is_not_forgotten(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child)
+		_exit(flush_and_flush_again());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (guest->wrong)
+		fail_msg("wrong, line %u", guest->wrong);
+	assert_int_equal(status, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -279,6 +355,7 @@ int main(void)
 		TEST(compare_and_write_happens_once),
 		TEST(registration_happens_once),
 		TEST(image_of_another_program_is_refused),
+		TEST(a_failed_flush_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,37 @@ static void cold_reads_go_through_the_ring(void **state)
 	close(fd);
 }
 
+/*
+ * The same of a file that cannot be locked against its readers, through memory
+ * of the service's own: in many pieces, half of it in the page cache.
+ */
+static void cold_reads_of_a_read_only_file(void **state)
+{
+	static uint8_t data[256 * 512], back[256 * 512 + 1];
+	struct mullion_disk_lun lun = fake_lun(next_disk++, MULLION_STORE_FILE, 0);
+	struct mullion_device *device;
+	struct fake_request *request;
+	uint8_t cdb[16];
+	int fd = temporary(0);
+
+	(void)state;
+	fill(data, sizeof(data), 7);
+	assert_int_equal(pwrite(fd, data, sizeof(data), 0), sizeof(data));
+	fsync(fd);
+	lun.flags = MULLION_DISK_READ_ONLY;
+	device = start(lun, fcntl(fd, F_DUPFD_CLOEXEC, 3));
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	assert_int_equal(pread(fd, back, 4096, 0), 4096);
+	memset(back, 0, sizeof(back));
+	cdb_rw16(cdb, 0x88, 0, 256);
+	request = fake_send(device, 0, cdb, 16, UIS_DMA_FROM_DEVICE, back + 1,
+			    sizeof(data), 9);
+	assert_int_equal(fake_wait(request).status, 0);
+	assert_memory_equal(back + 1, data, sizeof(data));
+	fake_device_stop(device);
+	close(fd);
+}
+
 static int start_error(struct mullion_disk_lun lun, int fd)
 {
 	struct mullion_device *device = fake_device_new(0);
@@ -369,6 +400,7 @@ int main(void)
 		cmocka_unit_test(file_without_the_page_cache),
 		cmocka_unit_test(file_in_memory),
 		cmocka_unit_test(cold_reads_go_through_the_ring),
+		cmocka_unit_test(cold_reads_of_a_read_only_file),
 		cmocka_unit_test(what_cannot_be_a_disk),
 		cmocka_unit_test(nbd_works),
 		cmocka_unit_test(nbd_without_fua_and_zero_works),
