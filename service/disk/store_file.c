@@ -24,14 +24,19 @@
  * way, ends at once.  Writes count as done for this when they have ended.
  *
  * Direct I/O (cache=none, the descriptor was opened so) moves unaligned
- * vectors through a buffer of its own.
+ * vectors through a buffer of its own.  So do reads through the ring of a file
+ * that is open for reading only: the lock on it is shared, so it does not tell a
+ * successor when they have ended, and one that ends late must not land in
+ * memory of a guest that uses it for something else by then.
  *
  * Where the kernel gives no ring everything is inline, and slow operations do
  * hold up the others.
  *
  * Failure behaviour: errors of the kernel are passed on, an end of file within
  * a read as -ENODATA; punching that the file system does not know is
- * -EOPNOTSUPP for ever after.
+ * -EOPNOTSUPP for ever after.  The kernel reports once that it could not write
+ * pages back, and then forgets them; so after one such report every flush
+ * fails, until the file is opened anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +74,7 @@ struct store_file {
 	bool block_device;
 	bool read_only;
 	bool dirty;
+	bool lost;		/* what a flush should have covered */
 	bool no_zero;		/* FALLOC_FL_ZERO_RANGE does not work here */
 	uint32_t align;		/* of direct I/O vectors */
 	uint32_t flushes;	/* under way */
@@ -145,14 +151,22 @@ struct file_bounce {
 	uint8_t *buffer;
 };
 
+static bool file_needs_bounce(const struct store_file *file,
+			      const struct store_io *io)
+{
+	if (io->op == STORE_READ && file->read_only && file->slot >= 0)
+		return true;
+	return io->op <= STORE_WRITE && file->direct && !file_is_aligned(file, io);
+}
+
 static int file_bounce_begin(struct store_io *io)
 {
 	struct file_bounce *bounce = malloc(sizeof(*bounce));
+	uint64_t bytes = io->bytes - io->moved;
 
 	if (!bounce)
 		return -ENOMEM;
-	if (posix_memalign((void **)&bounce->buffer, FILE_UNKNOWN_ALIGN,
-			   io->bytes)) {
+	if (posix_memalign((void **)&bounce->buffer, FILE_UNKNOWN_ALIGN, bytes)) {
 		free(bounce);
 		return -ENOMEM;
 	}
@@ -161,7 +175,7 @@ static int file_bounce_begin(struct store_io *io)
 	bounce->iov = io->iov;
 	bounce->iovcnt = io->iovcnt;
 	bounce->vec.iov_base = bounce->buffer;
-	bounce->vec.iov_len = io->bytes;
+	bounce->vec.iov_len = bytes;
 	io->iov = &bounce->vec;
 	io->iovcnt = 1;
 	io->scratch = bounce;
@@ -190,11 +204,15 @@ static int file_end(struct store_file *file, struct store_io *io, int error)
 		file->flushes--;
 		if (error)
 			file->dirty = true;
+		file->lost |= error && !file->direct;
 		break;
 	case STORE_READ:
 		break;
 	default:
 		file->dirty = true;
+		/* it may be the report of what others wrote before */
+		file->lost |= error == -EIO && io->flags & STORE_FUA &&
+			      !file->direct;
 	}
 	if (io->scratch)
 		file_bounce_end(io, error);
@@ -364,7 +382,7 @@ static int file_background(struct store_file *file, struct store_io *io)
 {
 	int error;
 
-	if (file->direct && io->op <= STORE_WRITE && !file_is_aligned(file, io)) {
+	if (file_needs_bounce(file, io)) {
 		error = file_bounce_begin(io);
 		if (error)
 			return error;
@@ -452,6 +470,8 @@ static int file_submit(struct store *store, struct store_io *io)
 	case STORE_WRITE:
 		return file_write(file, io);
 	case STORE_FLUSH:
+		if (file->lost)
+			return -EIO;
 		if (file->read_only || (!file->dirty && !file->flushes))
 			return 0;
 		file->dirty = false;
@@ -586,12 +606,19 @@ static int file_examine(struct store_file *file,
 			    "cannot be accessed directly in blocks of 512 bytes; use cache=writeback");
 		return -EINVAL;
 	}
-	/* Beyond the end nothing changes: it only tells whether it can. */
-	if (file->store.unmap && !file->block_device &&
-	    fallocate(request->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
-		      (st.st_size + 4095) & ~4095LL, 4096))
-		file->store.unmap = false;
 	return 0;
+}
+
+/* Can holes be punched?  Beyond the end nothing changes by trying. */
+static void file_try_unmap(struct store_file *file)
+{
+	struct stat st;
+
+	if (file->store.unmap && !file->block_device &&
+	    (fstat(file->fd, &st) ||
+	     fallocate(file->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+		       (st.st_size + 4095) & ~4095LL, 4096)))
+		file->store.unmap = false;
 }
 
 static void file_fenced(struct fence *fence, int error)
@@ -599,6 +626,8 @@ static void file_fenced(struct fence *fence, int error)
 	struct store_file *file = (struct store_file *)(void *)
 		((unsigned char *)fence - offsetof(struct store_file, fence));
 
+	if (!error)
+		file_try_unmap(file);
 	/* the last use of it: the answer may close the store */
 	file->store.opened(&file->store, file->store.arg, error);
 }
@@ -648,6 +677,9 @@ int store_file_open(const struct store_request *request, struct store **out)
 			    strerror(-error));
 		goto fail_slot;
 	}
+	/* not before: the file may be somebody else's until it is locked */
+	if (!error)
+		file_try_unmap(file);
 	*out = &file->store;
 	return error;
 
