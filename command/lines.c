@@ -10,6 +10,7 @@
 
 #include "lines.h"
 
+#define LINES_PER_SECOND 200	/* reads */
 #define LINES_DRAIN_MAX	256	/* reads; a writer that goes on is not waited for */
 
 struct mullion_lines {
@@ -68,6 +69,11 @@ static int lines_io(sd_event_source *source, int fd, uint32_t revents, void *arg
 	(void)revents;
 	lines_read(arg);
 	return 0;
+}
+
+void mullion_lines_limit(struct mullion_lines *lines)
+{
+	sd_event_source_set_ratelimit(lines->source, 1000000, LINES_PER_SECOND);
 }
 
 int mullion_lines_say(struct mullion_lines *lines, const char *text)

@@ -27,6 +27,13 @@ int mullion_lines_new(sd_event *event, int fd, mullion_line_fn *fn, void *arg,
 		      struct mullion_lines **ret);
 
 /**
+ * mullion_lines_limit() - read at most 200 times a second
+ *
+ * For what goes into a log: a writer that is faster waits, or loses lines.
+ */
+void mullion_lines_limit(struct mullion_lines *lines);
+
+/**
  * mullion_lines_say() - write a line the other way; the descriptor is a socket
  * @text: with its newline
  *

@@ -232,6 +232,20 @@ static int main_loop_init(struct mullion_daemon *daemon, const struct main_optio
 	return r < 0 ? r : 0;
 }
 
+/* A descriptor of ours that got one of these numbers would be taken for it. */
+static int main_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
 /* A guest has some forty descriptors: doorbells of two peers for each window. */
 static void main_raise_limits(void)
 {
@@ -349,6 +363,8 @@ int main(int argc, char **argv)
 	int status;
 	int r;
 
+	if (main_standard_fds() < 0)
+		return EXIT_FAILURE;
 	r = main_parse(argc, argv, &options);
 	if (r)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

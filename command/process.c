@@ -27,15 +27,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/close_range.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,11 +41,11 @@
 #include "core.h"
 #include "log.h"
 #include "process.h"
+#include "spawn.h"
 #include "text.h"
 
 #define PROCESS_DESCRIBE_MSEC	5000
 #define PROCESS_DESCRIBE_BYTES	65536
-#define PROCESS_SOCKET		3
 #define PROCESS_ENVIRONMENT_MAX	64
 
 /* ---- start ------------------------------------------------------------- */
@@ -76,58 +72,19 @@ static void process_environment(char *env[static PROCESS_ENVIRONMENT_MAX])
 	env[n] = NULL;
 }
 
-/* In the child, between clone and exec: only what is safe after fork(). */
-static void process_exec(const char *program, const char *option, int sock,
-			 int out, int log, pid_t parent, char *const *env)
-{
-	const struct rlimit no_core = { 0, 0 };
-	char *argv[] = { (char *)program, (char *)option, NULL };
-	sigset_t none;
-	int null;
-
-	for (int sig = 1; sig < _NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(126);
-	setpgid(0, 0);
-	/* a core dump would hold guests' data */
-	setrlimit(RLIMIT_CORE, &no_core);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out >= 0 ? out : null, 1) < 0 ||
-	    dup2(log >= 0 ? log : null, 2) < 0)
-		_exit(126);
-	if (sock == PROCESS_SOCKET)
-		fcntl(sock, F_SETFD, 0);
-	else if (sock >= 0 && dup2(sock, PROCESS_SOCKET) < 0)
-		_exit(126);
-	close_range(sock >= 0 ? PROCESS_SOCKET + 1 : 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	execve(program, argv, env);
-	dprintf(2, "<3>cannot execute %s: %s\n", program, strerrordesc_np(errno));
-	_exit(127);
-}
-
 /* Returns a pidfd. */
 static int process_spawn(const char *program, const char *option, int sock,
-			 int out, int log, pid_t *ret_pid)
+			 int output, int errors, pid_t *ret_pid)
 {
-	struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
 	char *env[PROCESS_ENVIRONMENT_MAX];
-	pid_t parent = getpid();
-	int pidfd = -1;
-	long pid;
+	char *argv[] = { (char *)program, (char *)option, NULL };
+	const struct mullion_spawn spawn = {
+		.path = program, .argv = argv, .env = env,
+		.socket = sock, .output = output, .errors = errors,
+	};
 
 	process_environment(env);
-	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	pid = syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0)
-		return -errno;
-	if (!pid)
-		process_exec(program, option, sock, out, log, parent, env);
-	*ret_pid = (pid_t)pid;
-	return pidfd;
+	return mullion_spawn(&spawn, ret_pid);
 }
 
 /* ---- descriptions ------------------------------------------------------ */
@@ -208,8 +165,8 @@ static int process_describe(struct mullion_service_class *class)
 		goto out;
 	}
 	n = process_read_all(out[0], text, PROCESS_DESCRIBE_BYTES);
-	if (n < 0)
-		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	/* It has said all; that it also ends is not waited for. */
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
 	close(pidfd);
 	r = n < 0 ? (int)n : process_parse_description(class, text, (size_t)n);
@@ -265,13 +222,14 @@ fail:
 /* ---- log lines --------------------------------------------------------- */
 
 /* One line: "<level>text"; it comes from a process that reads hostile input. */
-static void process_log_line(struct mullion_process *p)
+static void process_log_line(void *arg, const char *line)
 {
-	char clean[sizeof(p->line)];
+	struct mullion_process *p = arg;
+	char clean[MULLION_LINE_BYTES];
 	const char *text = clean;
 	int level = LOG_INFO;
 
-	mullion_text_clean(p->line, p->line_bytes, clean, sizeof(clean));
+	mullion_text_clean(line, strlen(line), clean, sizeof(clean));
 	if (clean[0] == '<' && clean[1] >= '0' && clean[1] <= '7' && clean[2] == '>') {
 		level = clean[1] - '0';
 		text += 3;
@@ -283,38 +241,6 @@ static void process_log_line(struct mullion_process *p)
 	mullion_log(level, p->label, "%s", text);
 }
 
-static void process_log_bytes(struct mullion_process *p, const char *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (bytes[i] == '\n') {
-			process_log_line(p);
-			p->line_bytes = 0;
-		} else if (p->line_bytes < sizeof(p->line) - 1) {
-			p->line[p->line_bytes++] = bytes[i];
-		}
-	}
-}
-
-static void process_drain_log(struct mullion_process *p)
-{
-	char buffer[4096];
-	ssize_t n = read(p->log_fd, buffer, sizeof(buffer));
-
-	if (n > 0)
-		process_log_bytes(p, buffer, (size_t)n);
-	else if (!n)
-		p->log_source = sd_event_source_disable_unref(p->log_source);
-}
-
-static int process_on_log(sd_event_source *source, int fd, uint32_t revents, void *arg)
-{
-	(void)source;
-	(void)fd;
-	(void)revents;
-	process_drain_log(arg);
-	return 0;
-}
-
 /* ---- life -------------------------------------------------------------- */
 
 static void process_free(struct mullion_process *p)
@@ -322,11 +248,9 @@ static void process_free(struct mullion_process *p)
 	if (!p)
 		return;
 	sd_event_source_disable_unref(p->pid_source);
-	sd_event_source_disable_unref(p->log_source);
+	mullion_lines_free(p->log);
 	if (p->sock >= 0)
 		close(p->sock);
-	if (p->log_fd >= 0)
-		close(p->log_fd);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
 	free(p);
@@ -343,7 +267,7 @@ static int process_on_exit(sd_event_source *source, int fd, uint32_t revents, vo
 	(void)revents;
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || !info.si_pid)
 		return 0;
-	process_drain_log(p);
+	mullion_lines_drain(p->log);
 	if (info.si_code == CLD_EXITED)
 		n = snprintf(how, sizeof(how), "exited with status %d", info.si_status);
 	else
@@ -359,21 +283,6 @@ static int process_on_exit(sd_event_source *source, int fd, uint32_t revents, vo
 	return 0;
 }
 
-static int process_watch(struct mullion_process *p)
-{
-	sd_event *event = p->class->core->event;
-	int r;
-
-	r = sd_event_add_io(event, &p->pid_source, p->pidfd, EPOLLIN,
-			    process_on_exit, p);
-	if (r >= 0)
-		r = sd_event_add_io(event, &p->log_source, p->log_fd, EPOLLIN,
-				    process_on_log, p);
-	if (r >= 0)
-		r = sd_event_source_set_ratelimit(p->log_source, 1000000, 200);
-	return r < 0 ? r : 0;
-}
-
 static int process_new(struct mullion_service_class *class, const char *label,
 		       struct mullion_process **ret)
 {
@@ -386,7 +295,6 @@ static int process_new(struct mullion_service_class *class, const char *label,
 	p->class = class;
 	p->pidfd = -1;
 	p->sock = -1;
-	p->log_fd = -1;
 	snprintf(p->label, sizeof(p->label), "%s", label);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 		       pair) < 0 ||
@@ -395,15 +303,19 @@ static int process_new(struct mullion_service_class *class, const char *label,
 		goto fail;
 	}
 	p->sock = pair[0];
-	p->log_fd = pipes[0];
 	pair[0] = -1;
+	fcntl(pipes[0], F_SETFL, O_NONBLOCK);
+	r = mullion_lines_new(class->core->event, pipes[0], process_log_line, p, &p->log);
 	pipes[0] = -1;
-	fcntl(p->log_fd, F_SETFL, O_NONBLOCK);
+	if (r < 0)
+		goto fail;
+	mullion_lines_limit(p->log);
 	r = process_spawn(class->program, NULL, pair[1], -1, pipes[1], &p->pid);
 	if (r < 0)
 		goto fail;
 	p->pidfd = r;
-	r = process_watch(p);
+	r = sd_event_add_io(class->core->event, &p->pid_source, p->pidfd, EPOLLIN,
+			    process_on_exit, p);
 	if (r < 0) {
 		mullion_process_kill(p);
 		waitid(P_PIDFD, (id_t)p->pidfd, &(siginfo_t){ 0 }, WEXITED);

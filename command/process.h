@@ -14,6 +14,7 @@
 
 #include "../abi/types.h"
 #include "error.h"
+#include "lines.h"
 
 struct mullion_core;
 struct mullion_process;
@@ -60,6 +61,7 @@ typedef void (*mullion_process_exit_fn)(void *arg, int signal, const char *how);
  * @pidfd: becomes readable at its death
  * @exited, @arg: the owner; NULL: nobody waits
  * @label: for its log lines
+ * @log: its standard error
  * @last_words: its last line of warning level or worse
  */
 struct mullion_process {
@@ -67,15 +69,12 @@ struct mullion_process {
 	pid_t pid;
 	int pidfd;
 	int sock;
-	int log_fd;
 	mullion_process_exit_fn exited;
 	void *arg;
 	char label[112];
 	char last_words[256];
-	char line[512];
-	size_t line_bytes;
 	sd_event_source *pid_source;
-	sd_event_source *log_source;
+	struct mullion_lines *log;
 };
 
 /**

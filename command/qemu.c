@@ -247,6 +247,7 @@ static int qemu_spawn(struct mullion_qemu *q, const struct mullion_qemu_options 
 	const char *name = options->definition->name;
 	int keep[MULLION_QEMU_WINDOWS_MAX + MULLION_QEMU_SERIALS + 2];
 	int serials[MULLION_QEMU_SERIALS];
+	struct mullion_spawn spawn = { .socket = -1, .output = -1, .errors = fds->errors[1] };
 	char path[PATH_MAX];
 	size_t count = 0;
 	unsigned int i;
@@ -265,7 +266,11 @@ static int qemu_spawn(struct mullion_qemu *q, const struct mullion_qemu_options 
 	if (options->boot->initrd_fd >= 0)
 		keep[count++] = options->boot->initrd_fd;
 	args = mullion_qemu_args(path, options, fds->monitor[1], serials);
-	r = args ? mullion_spawn(path, args, keep, count, fds->errors[1], &q->pid) : -ENOMEM;
+	spawn.path = path;
+	spawn.argv = args;
+	spawn.fds = keep;
+	spawn.fd_count = count;
+	r = args ? mullion_spawn(&spawn, &q->pid) : -ENOMEM;
 	mullion_qemu_args_free(args);
 	if (r < 0)
 		return mullion_error_set(err, r == -ENOENT ? -ENXIO : r, "cannot start guest", name,
@@ -309,6 +314,7 @@ int mullion_qemu_start(sd_event *event, const struct mullion_qemu_options *optio
 	r = mullion_lines_new(event, fd, qemu_line, q, &q->errors);
 	if (r < 0)
 		goto fail_errno;
+	mullion_lines_limit(q->errors);
 	r = sd_event_add_io(event, &q->source, q->pidfd, EPOLLIN, qemu_exited, q);
 	if (r < 0)
 		goto fail_errno;

@@ -25,6 +25,8 @@
 
 #define SOCKET_WHAT	"cannot start"
 #define SOCKET_TRIES	16
+#define SOCKET_CLEAN_TRIES	40	/* then it is a new daemon's lock */
+#define SOCKET_CLEAN_USEC	25000
 
 /* Return: a locked descriptor of what is at @path now, -EALREADY, or negative errno. */
 static int socket_lock(const char *path)
@@ -95,6 +97,7 @@ static void socket_cleaner(const struct mullion_socket *sock, const struct mulli
 	int null = open("/dev/null", O_RDWR);
 	sigset_t all;
 	char byte;
+	int i;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -107,8 +110,16 @@ static void socket_cleaner(const struct mullion_socket *sock, const struct mulli
 		dup2(null, fd);
 	while (read(3, &byte, 1) > 0)
 		;
-	if (access(sock->lock, F_OK) == 0 && socket_lock(sock->lock) >= 0)
-		socket_remove(sock, paths);
+	/* The kernel may close the pipe of a dead process before it drops its lock. */
+	for (i = 0; i < SOCKET_CLEAN_TRIES && access(sock->lock, F_OK) == 0; i++) {
+		int r = socket_lock(sock->lock);
+
+		if (r >= 0)
+			socket_remove(sock, paths);
+		if (r != -EALREADY)
+			break;
+		usleep(SOCKET_CLEAN_USEC);
+	}
 	_exit(0);
 }
 

@@ -9,11 +9,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "spawn.h"
+
+#define SPAWN_SOCKET	3
 
 static void spawn_signals(void)
 {
@@ -26,46 +29,50 @@ static void spawn_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int spawn_stdio(int error_fd)
+static int spawn_fds(const struct mullion_spawn *spawn)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	size_t i;
 
-	if (null < 0)
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(spawn->output >= 0 ? spawn->output : null, STDOUT_FILENO) < 0 ||
+	    dup2(spawn->errors >= 0 ? spawn->errors : null, STDERR_FILENO) < 0)
 		return -errno;
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+	/* Whatever else is open, also without close-on-exec, is not the child's. */
+	if (close_range(SPAWN_SOCKET, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
-	if (error_fd >= 0 && dup2(error_fd, STDERR_FILENO) < 0)
-		return -errno;
-	return 0;
+	for (i = 0; i < spawn->fd_count; i++)
+		if (fcntl(spawn->fds[i], F_SETFD, 0) < 0)
+			return -errno;
+	if (spawn->socket == SPAWN_SOCKET)
+		return fcntl(SPAWN_SOCKET, F_SETFD, 0) < 0 ? -errno : 0;
+	return spawn->socket >= 0 && dup2(spawn->socket, SPAWN_SOCKET) < 0 ? -errno : 0;
 }
 
 /* Runs in the child; ends in another program or in an errno on @report. */
-static void spawn_child(const char *path, char *const *argv, const int *fds, size_t count,
-			int error_fd, pid_t parent, int report)
+static void spawn_child(const struct mullion_spawn *spawn, pid_t parent, int report)
 {
-	size_t i;
+	const struct rlimit no_core = { 0, 0 };
 	int err;
 
 	spawn_signals();
+	/* Its number may be needed. */
+	report = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_SOCKET + 1);
+	if (report < 0)
+		_exit(126);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		goto fail;
 	/* The parent may have died before the line above. */
 	if (getppid() != parent)
 		_exit(125);
-	if (setpgid(0, 0) < 0)
+	if (setpgid(0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
 		goto fail;
-	err = spawn_stdio(error_fd);
+	err = spawn_fds(spawn);
 	if (err) {
 		errno = -err;
 		goto fail;
 	}
-	/* Whatever else is open, also without close-on-exec, is not the child's. */
-	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		goto fail;
-	for (i = 0; i < count; i++)
-		if (fcntl(fds[i], F_SETFD, 0) < 0)
-			goto fail;
-	execv(path, argv);
+	execve(spawn->path, spawn->argv, spawn->env ? spawn->env : environ);
 fail:
 	err = errno;
 	if (write(report, &err, sizeof(err)) < 0)
@@ -73,8 +80,7 @@ fail:
 	_exit(125);
 }
 
-int mullion_spawn(const char *path, char *const *argv, const int *fds, size_t count,
-		  int error_fd, pid_t *ret_pid)
+int mullion_spawn(const struct mullion_spawn *spawn, pid_t *ret_pid)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
 	siginfo_t info;
@@ -97,7 +103,7 @@ int mullion_spawn(const char *path, char *const *argv, const int *fds, size_t co
 		return err;
 	}
 	if (pid == 0)
-		spawn_child(path, argv, fds, count, error_fd, parent, report[1]);
+		spawn_child(spawn, parent, report[1]);
 	close(report[1]);
 	/* Ends with the execve(), which closes the other side. */
 	do {

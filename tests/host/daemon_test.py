@@ -113,9 +113,9 @@ class Case(unittest.TestCase):
             self.process.stderr.close()
         shutil.rmtree(self.folder)
 
-    def start(self, *options):
+    def start(self, *options, **more):
         self.process = subprocess.Popen([PROGRAM, "--foreground", *options], env=self.env,
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
         self.wait_for(lambda: os.path.exists(os.path.join(self.runtime, "mulliond.sock")))
 
     def wait_for(self, condition):
@@ -374,6 +374,18 @@ class Life(Case):
         services = self.children()
         self.end(signal.SIGKILL)
         self.nothing_left(services)
+
+    def test_careless_parent(self):
+        """Signals as a careless parent leaves them: children are reaped all the same."""
+        def careless():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+        self.start(preexec_fn=careless)
+        self.guest("c")
+        self.call("POST", "/v1/guests/c/stop")
+        self.call("DELETE", "/v1/guests/c")
+        self.end(signal.SIGTERM)
+        self.nothing_left([])
 
     def test_single(self):
         self.start()
