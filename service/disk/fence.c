@@ -45,8 +45,11 @@ static int fence_try_drain(struct fence *fence)
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return -EAGAIN;
-	/* a reset connection is as much at its end as a closed one */
-	return 0;
+	/*
+	 * A reset is the server's word that the connection is no more.  Other
+	 * errors, a timeout above all, tell only that it cannot be reached.
+	 */
+	return !n || errno == ECONNRESET ? 0 : -errno;
 }
 
 static void fence_poll(struct fence *fence, int (*attempt)(struct fence *fence))
@@ -60,6 +63,10 @@ static void fence_poll(struct fence *fence, int (*attempt)(struct fence *fence))
 			    "is locked by another program; stop it, or use another image");
 		error = -EBUSY;
 	}
+	if (error && error != -EAGAIN && error != -EBUSY)
+		mullion_log(LOG_ERR, fence->name,
+			    "cannot tell whether the predecessor's I/O has ended: %s",
+			    strerror(-error));
 	if (error == -EAGAIN) {
 		if (!(fence->waited % FENCE_REPORT_MS))
 			mullion_log(LOG_WARNING, fence->name,

@@ -210,11 +210,16 @@ static int disk_replay(struct disk *disk)
 	int error;
 
 	while ((intent = persist_intent(disk->object, disk->replay_slot))) {
-		if (intent->phase != INTENT_ACTIVE ||
-		    intent->blocks > PERSIST_JOURNAL_BYTES / DISK_BLOCK_BYTES ||
+		if (intent->phase != INTENT_ACTIVE) {
+			disk->replay_slot++;
+			continue;
+		}
+		if (intent->blocks > PERSIST_JOURNAL_BYTES / DISK_BLOCK_BYTES ||
 		    intent->lba > disk->blocks ||
 		    intent->blocks > disk->blocks - intent->lba) {
-			disk->replay_slot++;
+			/* the medium has shrunk; an active slot is never reused */
+			persist_intent_phase(disk->object, disk->replay_slot++,
+					     INTENT_FREE);
 			continue;
 		}
 		disk->replay_vec.iov_base = intent->data;
@@ -509,12 +514,15 @@ void disk_nexus_fresh(struct lun *lun)
 /* After each turn of the loop. */
 void disk_turn_end(void)
 {
+	struct disk *disk, *next;
 	struct timespec now;
-	struct disk *disk;
 
-	for (disk = disks; disk; disk = disk->next)
+	/* the last command of a removed disk may end there, and with it the disk */
+	for (disk = disks; disk; disk = next) {
+		next = disk->next;
 		if (disk->store->ops->turn_end)
 			disk->store->ops->turn_end(disk->store);
+	}
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	if (now.tv_sec < disks_looked + DISK_SIZE_INTERVAL)
 		return;

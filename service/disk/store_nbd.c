@@ -56,6 +56,8 @@ struct store_nbd {
 	bool lost;
 	bool can_flush;
 	bool can_fua;
+	bool finishing;		/* a done() is being called */
+	bool closed;		/* by it */
 	struct store_io *finished;
 	struct store_io **finished_end;
 	struct fence fence;
@@ -185,7 +187,8 @@ static bool nbd_is_aligned(const struct store_io *io)
 /* Pieces that are no whole blocks go through a buffer. */
 static void nbd_bounce(struct store_nbd *store, struct store_io *io)
 {
-	uint8_t *buffer = malloc(io->bytes);
+	/* zeroes: what a server leaves out of its answer must not be ours */
+	uint8_t *buffer = calloc(1, io->bytes);
 	size_t at = 0;
 	uint16_t i;
 
@@ -260,11 +263,15 @@ static int nbd_end(struct store_nbd *store, struct store_io *io)
 	return --io->count ? STORE_PENDING : io->result;
 }
 
+static void nbd_free(struct store_nbd *store);
+
+/* The last command of a disk that was removed closes it: @store may be gone. */
 static void nbd_finish(struct store_nbd *store)
 {
 	struct store_io *io;
 	int error;
 
+	store->finishing = true;
 	while ((io = store->finished)) {
 		store->finished = io->next;
 		if (!store->finished)
@@ -273,6 +280,9 @@ static void nbd_finish(struct store_nbd *store)
 		if (error != STORE_PENDING)
 			io->done(io, error);
 	}
+	store->finishing = false;
+	if (store->closed)
+		nbd_free(store);
 }
 
 static int nbd_submit(struct store *base, struct store_io *io)
@@ -468,10 +478,8 @@ static int nbd_status(struct store *base, uint64_t offset, uint64_t bytes,
 	return 0;
 }
 
-static void nbd_close_store(struct store *base)
+static void nbd_free(struct store_nbd *store)
 {
-	struct store_nbd *store = nbd_of(base);
-
 	fence_cancel(&store->fence);
 	mullion_loop_timer_stop(&store->timer);
 	nbd_unwatch(store);
@@ -481,6 +489,16 @@ static void nbd_close_store(struct store *base)
 	if (store->fence_fd >= 0)
 		close(store->fence_fd);
 	free(store);
+}
+
+static void nbd_close_store(struct store *base)
+{
+	struct store_nbd *store = nbd_of(base);
+
+	if (store->finishing)
+		store->closed = true;
+	else
+		nbd_free(store);
 }
 
 static const struct store_ops nbd_ops = {

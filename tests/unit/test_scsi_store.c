@@ -369,6 +369,35 @@ static void nbd_server_lost(void **state)
 	fake_device_stop(device);
 }
 
+/* Removed with a command under way, which then is the disk's end. */
+static void nbd_disk_removed_while_it_reads(void **state)
+{
+	const char *const args[] = { "--filter=delay", "memory", "4M",
+				     "rdelay=200ms", NULL };
+	struct mullion_disk_lun luns[2];
+	struct mullion_device *device = fake_device_new(0);
+	struct fake_request *request;
+	uint8_t data[512];
+	int fds[2];
+
+	(void)state;
+	if (!nbd_available())
+		skip();
+	luns[0] = fake_lun(next_disk++, MULLION_STORE_NULL, 1 << 20);
+	luns[1] = fake_lun(next_disk++, MULLION_STORE_NBD, 0);
+	luns[1].lun = 1;
+	fds[0] = -1;
+	fds[1] = nbd_server(args);
+	assert_int_equal(fake_device_start(device, luns, 2, fds, false), 0);
+	request = start_read(device, 1, 0, 1, data);
+	assert_false(request->answered);
+	assert_int_equal(fake_device_reconfigure(device, luns, 1, fds), 0);
+	assert_int_equal(fake_wait(request).status, 0);
+	fake_turn();
+	fake_device_stop(device);
+	nbd_server_stop();
+}
+
 static void nbd_server_that_is_none(void **state)
 {
 	struct mullion_disk_lun lun = fake_lun(next_disk++, MULLION_STORE_NBD, 0);
@@ -406,6 +435,7 @@ int main(void)
 		cmocka_unit_test(nbd_without_fua_and_zero_works),
 		cmocka_unit_test(nbd_errors_become_sense_data),
 		cmocka_unit_test(nbd_server_lost),
+		cmocka_unit_test(nbd_disk_removed_while_it_reads),
 		cmocka_unit_test(nbd_server_that_is_none),
 	};
 
