@@ -51,18 +51,20 @@ void api_definition_put(struct mullion_api_request *req, const char *name)
 	struct mullion_definition *def;
 	struct mullion_error err;
 	char path[PATH_MAX];
+	char *text;
 	int r;
 
 	(void)name;
-	r = mullion_definition_from_ini(req->body ? req->body : "", req->body_bytes,
-					file ? file : "definition", &def, &err);
+	r = mullion_definition_anchor(req->body ? req->body : "", req->body_bytes,
+				      file ? file : "definition", &def, &text, &err);
 	if (!r) {
-		r = mullion_definition_save(&req->daemon->paths, def, req->body, req->body_bytes,
-					    path, &err);
+		r = mullion_definition_save(&req->daemon->paths, def, text, strlen(text), path,
+					    &err);
 		if (!r)
-			mullion_api_reply(req, 200, definitions_entry(def, path, req->body,
-								      req->body_bytes));
+			mullion_api_reply(req, 200, definitions_entry(def, path, text,
+								      strlen(text)));
 		mullion_definition_unref(def);
+		free(text);
 	}
 	if (r)
 		mullion_api_fail(req, r, &err);

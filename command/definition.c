@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "definition_field.h"
 #include "spec.h"
@@ -175,12 +176,56 @@ static int definition_path(char **ret, const char *text, const char *cwd, struct
 	return 0;
 }
 
-/* A SPEC whose path is made absolute; commas of @cwd are doubled as in any SPEC. */
+/* A comma in a SPEC is written twice. */
+static size_t definition_double_comma(char *to, char c)
+{
+	to[0] = to[1] = c;
+	return c == ',' ? 2 : 1;
+}
+
+static size_t definition_percent(char *to, char c)
+{
+	if (isalnum((unsigned char)c) || strchr("/._-~", c)) {
+		*to = c;
+		return 1;
+	}
+	return (size_t)sprintf(to, "%%%02X", (unsigned char)c);
+}
+
+/* @text with @cwd and a slash put in at @at, each byte of @cwd as @escape writes it. */
+static char *definition_join(const char *text, size_t at, const char *cwd,
+			     size_t (*escape)(char *to, char c))
+{
+	char *out = malloc(3 * strlen(cwd) + strlen(text) + 2);
+	char *p = out;
+
+	if (!out)
+		return NULL;
+	memcpy(p, text, at);
+	p += at;
+	for (; *cwd; cwd++)
+		p += escape(p, *cwd);
+	*p++ = '/';
+	strcpy(p, text + at);
+	return out;
+}
+
+/* The socket of an NBD URI is a path as well; the parser has seen that there is one. */
+static char *definition_nbd(const char *text, const char *cwd)
+{
+	const char *socket = strstr(text, "socket=") + strlen("socket=");
+
+	if (!cwd || *socket == '/' || !strncasecmp(socket, "%2f", 3))
+		return strdup(text);
+	return definition_join(text, (size_t)(socket - text), cwd, definition_percent);
+}
+
+/* A SPEC whose path is made absolute. */
 static int definition_spec(char **ret, const char *text, const char *cwd, struct definition_why *why)
 {
 	struct mullion_spec *spec;
 	struct mullion_error err;
-	char *out, *p;
+	char *out;
 	int r;
 
 	if (*ret)
@@ -193,19 +238,12 @@ static int definition_spec(char **ret, const char *text, const char *cwd, struct
 		free(spec);
 		return definition_why_set(why, "is \"%.120s\": %.250s", text, err.why);
 	}
-	out = malloc((cwd ? 2 * strlen(cwd) : 0) + strlen(text) + 2);
-	if (out) {
-		p = out;
-		if (spec->store == MULLION_STORE_FILE && text[0] != '/') {
-			for (; cwd && *cwd; cwd++) {
-				if (*cwd == ',')
-					*p++ = ',';
-				*p++ = *cwd;
-			}
-			*p++ = '/';
-		}
-		strcpy(p, text);
-	}
+	if (spec->store == MULLION_STORE_FILE && text[0] != '/')
+		out = definition_join(text, 0, cwd, definition_double_comma);
+	else if (spec->store == MULLION_STORE_NBD && spec->path[0])
+		out = definition_nbd(text, cwd);
+	else
+		out = strdup(text);
 	free(spec);
 	if (!out)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
  * reference.  It comes from JSON (the API) or from an INI file:
  *
  *	[Guest]
+ *	Folder=/srv/web		relative paths below count from here
  *	Name=web
  *	Type=vm|process
  *	Memory=512M
@@ -90,11 +91,26 @@ int mullion_definition_from_json(json_t *json, const char *cwd,
  * mullion_definition_from_ini() - read and check the text of a file
  * @text: @bytes of it, no NUL needed
  * @file: its name, for messages that begin with FILE:LINE
+ * @cwd: absolute path that relative paths count from unless the text has Folder=;
+ *	NULL refuses those
  *
- * Paths must be absolute.  Return: 0 or negative errno with @err filled in.
+ * Return: 0 or negative errno with @err filled in.
  */
 int mullion_definition_from_ini(const char *text, size_t bytes, const char *file,
-				struct mullion_definition **ret, struct mullion_error *err);
+				const char *cwd, struct mullion_definition **ret,
+				struct mullion_error *err);
+
+/**
+ * mullion_definition_anchor() - make the text of a file independent of where it lies
+ * @file: absolute path of the file; its folder is what relative paths count from
+ * @ret_text: a text that means the same with @cwd NULL, to be freed; the same text
+ *	if no path in it is relative, else one with Folder=
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_definition_anchor(const char *text, size_t bytes, const char *file,
+			      struct mullion_definition **ret, char **ret_text,
+			      struct mullion_error *err);
 
 /**
  * mullion_definition_describe() - as JSON, schema Definition; new reference

@@ -155,7 +155,7 @@ int mullion_definition_load(const struct mullion_paths *paths, const char *name,
 	if (r)
 		return mullion_error_set(err, r, "cannot read definition", name, NULL, "%s: %s",
 					 file, strerror(-r));
-	r = mullion_definition_from_ini(text, bytes, file, &def, err);
+	r = mullion_definition_from_ini(text, bytes, file, NULL, &def, err);
 	if (!r && strcmp(def->name, name)) {
 		mullion_error_set(err, -EINVAL, "bad definition in", file,
 				  "rename the file or change Name=", "Name= is %s", def->name);

@@ -20,6 +20,11 @@
 #include "definition_field.h"
 
 #define DEFINITION_INI_MAX	65536
+#define DEFINITION_INI_FOLDER	(FIELDS + 1)	/* a key that is no field of a definition */
+
+/* Fields that @folder matters for. */
+#define DEFINITION_INI_PATHS \
+	(1U << FIELD_KERNEL | 1U << FIELD_INITRD | 1U << FIELD_ROOT | 1U << FIELD_DISK)
 
 /**
  * struct ini_state - one file being read
@@ -29,6 +34,7 @@
  * @line: number of the line that was read last
  * @section: "[Guest]" was seen
  * @seen: bit mask of fields
+ * @folder: what relative paths count from, or NULL; @own_folder: if the text says so
  * @kind, @value: what was read last and waits for its continuation; FIELDS: nothing
  * @bad_line: number of the first line with an error, @why is about
  */
@@ -39,6 +45,8 @@ struct ini_state {
 	unsigned int line;
 	bool section;
 	unsigned int seen;
+	const char *folder;
+	char *own_folder;
 	int kind;
 	char *value;
 	unsigned int value_line;
@@ -55,6 +63,20 @@ static int definition_ini_fail(struct ini_state *s, unsigned int line)
 	return 0;
 }
 
+static const char *definition_ini_name(int kind)
+{
+	return kind == DEFINITION_INI_FOLDER ? "Folder" : definition_fields[kind].ini;
+}
+
+static int definition_ini_set_folder(struct ini_state *s, struct definition_why *why)
+{
+	if (s->value[0] != '/')
+		return definition_why_set(why, "is \"%.200s\", not an absolute path", s->value);
+	s->own_folder = strdup(s->value);
+	s->folder = s->own_folder;
+	return s->own_folder ? 0 : -ENOMEM;
+}
+
 static void definition_ini_flush(struct ini_state *s)
 {
 	struct definition_why why = { 0 };
@@ -62,11 +84,15 @@ static void definition_ini_flush(struct ini_state *s)
 
 	if (s->kind == FIELDS || s->bad_line)
 		return;
-	r = definition_set(s->def, (enum definition_field_kind)s->kind, s->value, NULL, &why);
+	if (s->kind == DEFINITION_INI_FOLDER)
+		r = definition_ini_set_folder(s, &why);
+	else
+		r = definition_set(s->def, (enum definition_field_kind)s->kind, s->value,
+				   s->folder, &why);
 	if (r == -ENOMEM)
 		definition_why_set(&why, "does not fit into memory");
 	if (r) {
-		definition_why_set(&s->why, "%s= %.360s", definition_fields[s->kind].ini, why.text);
+		definition_why_set(&s->why, "%s= %.360s", definition_ini_name(s->kind), why.text);
 		definition_ini_fail(s, s->value_line);
 	}
 	s->kind = FIELDS;
@@ -170,12 +196,17 @@ static int definition_ini_value(void *arg, const char *section, const char *name
 	for (kind = 0; kind < FIELDS; kind++)
 		if (!strcasecmp(name, definition_fields[kind].ini))
 			break;
+	if (!strcasecmp(name, "Folder"))
+		kind = DEFINITION_INI_FOLDER;
 	if (!s->section)
 		definition_why_set(&s->why, "%.60s= stands before [Guest]", name);
 	else if (kind == FIELDS)
 		definition_why_set(&s->why, "unknown key %.60s=", name);
-	else if (s->seen & 1U << kind && definition_fields[kind].type != JSON_ARRAY)
-		definition_why_set(&s->why, "%s= is given twice", definition_fields[kind].ini);
+	else if (s->seen & 1U << kind && (kind == DEFINITION_INI_FOLDER ||
+					  definition_fields[kind].type != JSON_ARRAY))
+		definition_why_set(&s->why, "%s= is given twice", definition_ini_name(kind));
+	else if (kind == DEFINITION_INI_FOLDER && s->seen & DEFINITION_INI_PATHS)
+		definition_why_set(&s->why, "Folder= stands behind a path that could count from it");
 	else
 		goto take;
 	return definition_ini_fail(s, s->line);
@@ -212,8 +243,17 @@ static int definition_ini_parse(struct ini_state *s)
 	return 0;
 }
 
+static bool definition_ini_is_text(const char *text, size_t bytes)
+{
+	json_t *string = json_stringn(text, bytes);
+
+	json_decref(string);
+	return string;
+}
+
 int mullion_definition_from_ini(const char *text, size_t bytes, const char *file,
-				struct mullion_definition **ret, struct mullion_error *err)
+				const char *cwd, struct mullion_definition **ret,
+				struct mullion_error *err)
 {
 	struct ini_state *s;
 	char where[160];
@@ -222,8 +262,13 @@ int mullion_definition_from_ini(const char *text, size_t bytes, const char *file
 	if (bytes > DEFINITION_INI_MAX)
 		return mullion_error_set(err, -EINVAL, "bad definition in", file, NULL,
 					 "the file is larger than %d bytes", DEFINITION_INI_MAX);
+	/* The API could not show it. */
+	if (!definition_ini_is_text(text, bytes))
+		return mullion_error_set(err, -EINVAL, "bad definition in", file, NULL,
+					 "the file is not UTF-8");
 	s = calloc(1, sizeof(*s));
 	if (s) {
+		s->folder = cwd;
 		s->def = definition_new();
 		s->value = malloc(DEFINITION_INI_MAX + 1);
 	}
@@ -244,8 +289,74 @@ int mullion_definition_from_ini(const char *text, size_t bytes, const char *file
 out:
 	if (s) {
 		mullion_definition_unref(s->def);
+		free(s->own_folder);
 		free(s->value);
 		free(s);
 	}
 	return r;
+}
+
+/* @text with Folder= as the first line of its section, which it has. */
+static char *definition_ini_with_folder(const char *text, size_t bytes, const char *folder)
+{
+	const char *end = text + bytes, *line = text, *next;
+	char *out;
+
+	for (; line < end; line = next) {
+		next = memchr(line, '\n', (size_t)(end - line));
+		next = next ? next + 1 : end;
+		if (line[strspn(line, " \t")] == '[')
+			break;
+	}
+	if (asprintf(&out, "%.*s%sFolder=%s\n%.*s", (int)(next - text), text,
+		     next[-1] == '\n' ? "" : "\n", folder, (int)(end - next), next) < 0)
+		return NULL;
+	return out;
+}
+
+static bool definition_ini_same(const struct mullion_definition *a,
+				const struct mullion_definition *b)
+{
+	json_t *one = mullion_definition_describe(a), *other = mullion_definition_describe(b);
+	bool same = one && other && json_equal(one, other);
+
+	json_decref(one);
+	json_decref(other);
+	return same;
+}
+
+int mullion_definition_anchor(const char *text, size_t bytes, const char *file,
+			      struct mullion_definition **ret, char **ret_text,
+			      struct mullion_error *err)
+{
+	struct mullion_definition *def, *again = NULL;
+	char folder[PATH_MAX] = "";
+	const char *slash = strrchr(file, '/');
+	char *out;
+	int r;
+
+	if (file[0] == '/' && slash - file < PATH_MAX)
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file ? slash - file : 1),
+			 file);
+	r = mullion_definition_from_ini(text, bytes, file, folder[0] ? folder : NULL, &def, err);
+	if (r)
+		return r;
+	out = strndup(text, bytes);
+	if (out && mullion_definition_from_ini(out, strlen(out), file, NULL, &again, NULL)) {
+		free(out);
+		out = definition_ini_with_folder(text, bytes, folder);
+		if (out && !mullion_definition_from_ini(out, strlen(out), file, NULL, &again, err) &&
+		    !definition_ini_same(def, again))
+			again = mullion_definition_unref(again);
+	}
+	mullion_definition_unref(def);
+	if (!again) {
+		free(out);
+		return mullion_error_set(err, -EINVAL, "bad definition in", file,
+					 "use absolute paths",
+					 "it has relative paths, and Folder= cannot hold its folder");
+	}
+	*ret = again;
+	*ret_text = out;
+	return 0;
 }

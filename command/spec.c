@@ -218,7 +218,7 @@ static int spec_parse_nbd(struct mullion_spec *spec, const char *uri,
 		const char *next = strchr(key, '&');
 		size_t len = next ? (size_t)(next - key) : strlen(key);
 
-		if (len < 7 || strncmp(key, "socket=", 7) || !over_unix)
+		if (len < 7 || strncmp(key, "socket=", 7) || !over_unix || socket_path[0])
 			return mullion_error_set(err, -EINVAL, SPEC_WHAT, uri,
 				"use nbd+unix:///EXPORT?socket=PATH or nbd://HOST:PORT/EXPORT",
 				"unknown parameter '%.*s' in the URI",

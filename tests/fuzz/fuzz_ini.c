@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	struct mullion_error err;
 	json_t *one, *two;
 
-	if (mullion_definition_from_ini((const char *)data, bytes, "fuzz", &def, &err))
+	if (mullion_definition_from_ini((const char *)data, bytes, "fuzz", "/f", &def, &err))
 		return 0;
 	one = mullion_definition_describe(def);
 	/* Text that is not UTF-8 cannot be JSON. */

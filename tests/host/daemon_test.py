@@ -240,6 +240,14 @@ class Api(Case):
         self.assertEqual(self.call("GET", "/v1/guests/d")["disks"], 1)
         self.call("POST", "/v1/guests/d/restart")
         self.assertEqual(self.call("GET", "/v1/guests/d")["disks"], 2)
+        relative = "[Guest]\nName=r\nType=process\nDisk=r.img\n"
+        self.error("PUT", "/v1/definitions?file=r.guest", relative, 400, "r.guest:4")
+        self.call("PUT", "/v1/definitions?file=" + self.folder + "/r.guest", relative)
+        with open(os.path.join(self.folder, "r.img"), "wb") as file:
+            file.truncate(1 << 20)
+        self.call("POST", "/v1/guests/r/start")
+        self.call("POST", "/v1/guests/r/kill")
+        self.call("DELETE", "/v1/definitions/r")
         self.call("DELETE", "/v1/definitions/d")
         self.assertTrue(self.call("GET", "/v1/guests/d")["running"])
         self.call("POST", "/v1/guests/d/stop")

@@ -23,7 +23,7 @@ static struct mullion_definition *ini(const char *text)
 	struct mullion_definition *def = NULL;
 	struct mullion_error err = { 0 };
 
-	if (mullion_definition_from_ini(text, strlen(text), "f.ini", &def, &err))
+	if (mullion_definition_from_ini(text, strlen(text), "f.ini", NULL, &def, &err))
 		fail_msg("refused: %s: %s", err.object, err.why);
 	return def;
 }
@@ -35,7 +35,7 @@ static void ini_refused(const char *text, int line, const char *why)
 	struct mullion_error err = { 0 };
 	char where[32];
 
-	assert_int_equal(mullion_definition_from_ini(text, strlen(text), "f.ini", &def, &err),
+	assert_int_equal(mullion_definition_from_ini(text, strlen(text), "f.ini", NULL, &def, &err),
 			 -EINVAL);
 	assert_null(def);
 	snprintf(where, sizeof(where), "f.ini:%d", line);
@@ -131,6 +131,9 @@ static void test_ini_refused(void **state)
 	ini_refused("[Guest]\nName=a\nInitrd=/i\n", 3, "without kernel");
 	ini_refused("[Guest]\nName=a\nType=process\nRoot=/x\n", 4, "type process");
 	ini_refused("[Guest]\nName=a\nnonsense\n", 3, "neither KEY=VALUE");
+	ini_refused("[Guest]\nName=a\nFolder=rel\n", 3, "Folder= is \"rel\"");
+	ini_refused("[Guest]\nFolder=/a\nName=a\nFolder=/b\n", 4, "Folder= is given twice");
+	ini_refused("[Guest]\nName=a\nDisk=/d\nFolder=/b\n", 4, "behind a path");
 	ini_refused("[Guest]\nName=a\nTimeout=nan\n", 3, "not a number of seconds");
 }
 
@@ -141,9 +144,55 @@ static void test_ini_nul(void **state)
 	struct mullion_error err;
 
 	(void)state;
-	assert_int_equal(mullion_definition_from_ini(text, sizeof(text) - 1, "f", &def, &err),
+	assert_int_equal(mullion_definition_from_ini(text, sizeof(text) - 1, "f", NULL, &def, &err),
 			 -EINVAL);
 	assert_non_null(strstr(err.why, "NUL"));
+}
+
+static void test_ini_not_utf8(void **state)
+{
+	static const char text[] = "[Guest]\nName=a\nDisk=/\xff.img\n";
+	struct mullion_definition *def = NULL;
+	struct mullion_error err;
+
+	(void)state;
+	assert_int_equal(mullion_definition_from_ini(text, sizeof(text) - 1, "f", NULL, &def, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.why, "UTF-8"));
+}
+
+/* What a file means does not depend on where its text is kept. */
+static void test_anchor(void **state)
+{
+	static const char text[] = "# x\n[Guest]\nName=a\nKernel=k\nDisk=d,,1.img,ro\n"
+				   "Disk=nbd+unix:///e?socket=s,lun=3\nDisk=/abs\n";
+	static const char bare[] = "[Guest]\nName=a\nDisk=null:1M";
+	struct mullion_definition *def;
+	struct mullion_error err;
+	char *out;
+
+	(void)state;
+	assert_int_equal(mullion_definition_anchor(text, strlen(text), "/srv/w,b/a.guest", &def,
+						   &out, &err), 0);
+	assert_string_equal(out, "# x\n[Guest]\nFolder=/srv/w,b\nName=a\nKernel=k\nDisk=d,,1.img,ro\n"
+			    "Disk=nbd+unix:///e?socket=s,lun=3\nDisk=/abs\n");
+	assert_string_equal(def->kernel, "/srv/w,b/k");
+	assert_string_equal(def->disks[0], "/srv/w,,b/d,,1.img,ro");
+	assert_string_equal(def->disks[1], "nbd+unix:///e?socket=/srv/w%2Cb/s,lun=3");
+	assert_string_equal(def->disks[2], "/abs");
+	mullion_definition_unref(def);
+	free(out);
+	assert_int_equal(mullion_definition_anchor(bare, strlen(bare), "/srv/a", &def, &out, &err), 0);
+	assert_string_equal(out, bare);
+	mullion_definition_unref(def);
+	free(out);
+	/* Neither a name that is no path nor a folder that an INI file cannot hold. */
+	assert_int_equal(mullion_definition_anchor(text, strlen(text), "a.guest", &def, &out, &err),
+			 -EINVAL);
+	assert_string_equal(err.object, "a.guest:4");
+	assert_int_equal(mullion_definition_anchor(text, strlen(text), "/srv ;x/a", &def, &out, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.action, "absolute"));
 }
 
 static int json(const char *text, const char *cwd, struct mullion_definition **def,
@@ -267,6 +316,8 @@ int main(void)
 		cmocka_unit_test(test_ini_long_line),
 		cmocka_unit_test(test_ini_refused),
 		cmocka_unit_test(test_ini_nul),
+		cmocka_unit_test(test_ini_not_utf8),
+		cmocka_unit_test(test_anchor),
 		cmocka_unit_test(test_json_round),
 		cmocka_unit_test(test_json_refused),
 		cmocka_unit_test(test_files),
