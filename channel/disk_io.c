@@ -22,6 +22,28 @@
 #include "doorbell.h"
 #include "range.h"
 
+/*
+ * Read a field once: what is checked must be what is used, so the compiler may
+ * not go back to the shared bytes.
+ */
+static inline uint32_t io_read_u32(const void *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	__asm__ volatile("" : "+r"(value));
+	return value;
+}
+
+static inline uint64_t io_read_u64(const void *from)
+{
+	uint64_t value;
+
+	memcpy(&value, from, sizeof(value));
+	__asm__ volatile("" : "+r"(value));
+	return value;
+}
+
 /* Cache lines of a slot that a command with few pieces uses. */
 static inline void io_prefetch(const struct mullion_sq *q, uint32_t index, int write)
 {
@@ -183,18 +205,16 @@ io_match(struct mullion_disk *disk, const struct mullion_io_slot *slot,
 {
 	struct mullion_disk_io *io;
 
-	if (disk->slot_ext) {
-		uint32_t epoch = slot->ext.epoch;
-
-		if (epoch != (uint32_t)disk->attach.epoch) {
-			disk->counters.stale++;
-			return NULL;
-		}
+	if (disk->slot_ext &&
+	    io_read_u32(&slot->ext.epoch) != (uint32_t)disk->attach.epoch) {
+		disk->counters.stale++;
+		return NULL;
 	}
 	io = handle < disk->max_outstanding ? disk->table[handle] : NULL;
 	if (!io || !io->issued ||
 	    (io->tasktype ? CMD_SCSITASKMGMT_TYPE : CMD_SCSI_TYPE) != cmdtype ||
-	    (disk->slot_ext && slot->ext.request_id != io->request_id)) {
+	    (disk->slot_ext &&
+	     io_read_u64(&slot->ext.request_id) != io->request_id)) {
 		disk->counters.bogus++;
 		return NULL;
 	}
@@ -211,22 +231,23 @@ io_answer(struct mullion_disk *disk, const struct mullion_io_slot *slot)
 
 	switch (cmdtype) {
 	case CMD_SCSI_TYPE:
-		io = io_match(disk, slot, cmdtype, slot->rsp.scsi.handle);
+		io = io_match(disk, slot, cmdtype,
+			      io_read_u64(&slot->rsp.scsi.handle));
 		if (!io)
 			return NULL;
-		linuxstat = slot->rsp.scsi.linuxstat;
-		__asm__ volatile("" ::: "memory");
+		linuxstat = io_read_u32(&slot->rsp.scsi.linuxstat);
 		io->status = (uint8_t)linuxstat;
 		io->host = (uint8_t)(linuxstat >> 16);
 		if (linuxstat)
 			memcpy(io->sense, slot->rsp.scsi.sensebuf,
 			       sizeof(io->sense));
-		io->residual = disk->slot_ext ? slot->ext.residual : 0;
+		io->residual = disk->slot_ext ? io_read_u32(&slot->ext.residual) : 0;
 		if (io->residual > io->bufflen)
 			io->residual = io->bufflen;
 		break;
 	case CMD_SCSITASKMGMT_TYPE:
-		io = io_match(disk, slot, cmdtype, slot->rsp.scsitaskmgmt.handle);
+		io = io_match(disk, slot, cmdtype,
+			      io_read_u64(&slot->rsp.scsitaskmgmt.handle));
 		if (!io)
 			return NULL;
 		io->result = slot->rsp.scsitaskmgmt.result;

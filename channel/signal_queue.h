@@ -197,6 +197,8 @@ static inline int mullion_sq_attach(struct mullion_sq *q, void *channel,
 	view.shared = (struct signal_queue_header *)
 		      (void *)((__u8 *)channel + header_offset);
 	memcpy(&h, view.shared, sizeof(h));
+	/* What is checked is what is used: no second look at shared memory. */
+	__asm__ volatile("" : "+m"(h));
 	if (h.signal_size != slot_bytes || h.max_slots < 2 ||
 	    h.max_slots > MULLION_SQ_SLOTS_MAX)
 		return -EPROTO;
