@@ -52,7 +52,7 @@ expect "ten disks" "2048 4096 6144 8192 10240 12288 14336 16384 18432 20480" \
 # What cannot be served is refused before a guest starts.
 refused() {	# SPEC
 	local status=0
-	"$mullion" run --kernel "$image/vmlinux" --initrd "$image/initrd.img" --disk "$1" \
+	"$mullion" run --kernel "$kernel" --initrd "$image/initrd.img" --disk "$1" \
 		-- true >out 2>err || status=$?
 	cat err
 	expect "exit status for $1" 125 $status

@@ -10,7 +10,7 @@
 
 truncate -s 64M a.img b.img
 # shellcheck disable=SC2016
-guest --memory 768M --disk a.img,lun=0 --disk b.img,lun=1 -- sh -ec '
+guest --disk a.img,lun=0 --disk b.img,lun=1 -- sh -ec '
 	for depth in 1 32; do
 		for size in 512 4k 64k 1m; do
 			io=$([ $size = 512 ] && echo 512k || echo 16m)

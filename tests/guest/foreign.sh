@@ -47,7 +47,7 @@ for name in zero random magic; do
 		-device "ivshmem-plain,memdev=$name")
 done
 timeout 200 qemu-system-x86_64 -accel tcg -m 512 -nodefaults -display none -no-reboot \
-	-kernel "$image/vmlinux" -initrd initrd.img -append "console=ttyS0 panic=-1 mullion.wait=0" \
+	-kernel "$kernel" -initrd initrd.img -append "console=ttyS0 panic=-1 mullion.wait=0" \
 	"${options[@]}" -serial "file:$console" -serial file:out -serial file:status || true
 console_check
 cat out status

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 truncate -s 64M a.img
-guest --timeout 800 --memory 768M --disk a.img -- \
+guest --timeout 800 --disk a.img -- \
 	sh -c 'iscsi-test-cu --dataloss --test=SCSI /dev/sg0 2>&1' >out || true
 cat out
 grep -q 'Run Summary' out || fail "the tests did not run to their end"

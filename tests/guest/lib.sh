@@ -16,6 +16,9 @@ dir=${MULLION_TEST_DIR:-$(mktemp -d /tmp/mullion-test.XXXXXX)}
 export MULLION_RUNTIME_DIR=${MULLION_RUNTIME_DIR:-$dir/run}
 export MULLION_STATE_DIR=${MULLION_STATE_DIR:-$dir/state}
 mullion=$top/build/mullion
+memory=${MULLION_TEST_MEMORY:-768M}
+kernel=$image/vmlinux
+[ -e "$kernel" ] || kernel=$image/vmlinuz
 console=$dir/console.log
 daemon=
 
@@ -66,8 +69,8 @@ console_check() {
 # guest [OPTION...] [-- COMMAND...]: as mullion run, in the test guest
 guest() {
 	local status=0
-	"$mullion" run --verbose --kernel "$image/vmlinux" --initrd "$image/initrd.img" \
-		"$@" 2>"$console" || status=$?
+	"$mullion" run --verbose --memory "$memory" --kernel "$kernel" \
+		--initrd "$image/initrd.img" "$@" 2>"$console" || status=$?
 	if [ $status -ge 124 ] && [ $status -le 125 ]; then
 		tail -n 30 "$console" >&2
 	fi

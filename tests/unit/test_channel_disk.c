@@ -6,14 +6,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../channel/disk.h"
+#include "../../channel/doorbell.h"
 #include "../../channel/spin.h"
 #include "../lib/cp.h"
 
@@ -317,6 +320,95 @@ static void test_reopen(void **state)
 	test_capacity(NULL);
 }
 
+/* As many requests as the service takes from one who reads no answers. */
+static void fill_answers(struct mullion_sq *requests, const uint32_t *rsp_head,
+			 int send_fd, uint32_t epoch)
+{
+	uint64_t end = mullion_spin_now() + 20000000000ULL;
+	struct mullion_io_slot request;
+	uint32_t seen = 0;
+	void *slot;
+
+	memset(&request, 0, sizeof(request));
+	request.rsp.cmdtype = CMD_SCSI_TYPE;
+	request.rsp.scsi.data_dir = UIS_DMA_NONE;
+	request.ext.epoch = epoch;
+	for (unsigned int sent = 0; sent < 256 + 128;) {
+		assert_true(mullion_spin_now() < end);
+		if (mullion_sq_produce(requests, &slot))
+			continue;
+		request.ext.request_id = 1000000 + sent++;
+		memcpy(slot, &request, sizeof(request));
+		mullion_sq_publish(requests);
+		mullion_doorbell_ring(send_fd);
+	}
+	/* the ring is full when its head has gone all the way round */
+	while (mullion_sq_space(requests) != 255 || seen != *rsp_head) {
+		assert_true(mullion_spin_now() < end);
+		seen = mullion_load_relaxed(rsp_head);
+		usleep(1000);
+	}
+}
+
+static char service_process_state(void)
+{
+	char path[64], text[512], *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)world.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	assert_true(n > 0);
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	assert_non_null(end);
+	return end[2];
+}
+
+/* Answers that found no room, and then no ring: the service must still sleep. */
+static void test_full_and_broken(void **state)
+{
+	uint64_t end = mullion_spin_now() + 30000000000ULL;
+	struct mullion_guest_device_info info;
+	struct signal_queue_header *rsp;
+	struct mullion_channel_ext *ext;
+	struct mullion_sq requests;
+	int ret = -1;
+
+	(void)state;
+	mullion_guest_device_info(find_device(), &info);
+	ext = (void *)(info.channel + MULLION_CHANNEL_EXT_OFFSET_IO);
+	rsp = (void *)(info.channel + MULLION_IO_CH_SPACE_OFFSET + sizeof(*rsp));
+	assert_int_equal(mullion_sq_attach(&requests, info.channel,
+					   info.channel_bytes,
+					   MULLION_IO_CH_SPACE_OFFSET,
+					   VISOR_IO_SLOT_BYTES, 0), 0);
+	fill_answers(&requests, (void *)((uint8_t *)rsp + MULLION_SQ_HEAD),
+		     info.send_fd, (uint32_t)ext->server_epoch);
+	rsp->tail = 0xffff;
+	mullion_doorbell_ring(info.send_fd);
+	while (((volatile struct mullion_channel_ext *)ext)->server_state !=
+	       MULLION_CHANNEL_FAULTED) {
+		assert_true(mullion_spin_now() < end);
+		usleep(1000);
+	}
+	while (service_process_state() != 'S') {
+		assert_true(mullion_spin_now() < end);
+		usleep(1000);
+	}
+	mullion_disk_close(disk);
+	disk = NULL;
+	while (ret) {
+		assert_true(mullion_spin_now() < end);
+		cp_world_turn(&world);
+		ret = mullion_disk_open(&disk, find_device(), 100);
+	}
+	test_capacity(NULL);
+}
+
 /* Every byte of the device's channel is rubbish: only this channel stops. */
 static void test_scribble(void **state)
 {
@@ -390,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_reopen),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_full_and_broken),
 		cmocka_unit_test(test_scribble),
 		cmocka_unit_test(test_destroy),
 	};
