@@ -336,7 +336,7 @@ int mullion_definition_anchor(const char *text, size_t bytes, const char *file,
 	int r;
 
 	if (file[0] == '/' && slash - file < PATH_MAX)
-		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file ? slash - file : 1),
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash > file ? slash - file : 1),
 			 file);
 	r = mullion_definition_from_ini(text, bytes, file, folder[0] ? folder : NULL, &def, err);
 	if (r)

@@ -298,7 +298,7 @@ static void raise_epoch(uint64_t epoch, uint64_t incarnation, uint64_t features)
 	t.ext->features_accepted = features;
 	t.ext->client_generation = t.ext->server_generation;
 	t.ext->client_state = MULLION_CLIENT_ATTACHING;
-	__atomic_store_n(&t.ext->client_epoch, epoch, __ATOMIC_RELEASE);
+	__atomic_store_n((__u64 *)(void *)&t.ext->client_epoch, epoch, __ATOMIC_RELEASE);
 	turn();
 }
 
