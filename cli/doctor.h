@@ -51,9 +51,6 @@ int mullion_doctor_read(const char *path, char *text, size_t size);
  */
 int mullion_doctor_output(char *const argv[], const char *input, char **ret_text);
 
-/* The QEMU to use: that of the environment variable MULLION_QEMU, or the one along PATH. */
-char *mullion_doctor_qemu_program(void);
-
 /* The checks; each says at least one thing. */
 void mullion_doctor_kvm(struct mullion_doctor *doctor);
 void mullion_doctor_qemu(struct mullion_doctor *doctor);

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "../command/host.h"
 #include "client.h"
 #include "doctor.h"
 #include "report.h"
@@ -20,23 +21,18 @@
 #define INSTALL_QEMU_MAJOR 7
 #define INSTALL_QEMU_MINOR 2
 
-char *mullion_doctor_qemu_program(void)
-{
-	static char usual[] = "qemu-system-x86_64";
-	char *own = getenv("MULLION_QEMU");
-
-	return own ? own : usual;
-}
-
 void mullion_doctor_qemu(struct mullion_doctor *doctor)
 {
-	char *version_argv[] = { mullion_doctor_qemu_program(), "--version", NULL };
-	char *devices_argv[] = { mullion_doctor_qemu_program(), "-device", "help", NULL };
+	char qemu[PATH_MAX];
+	char *version_argv[] = { qemu, "--version", NULL };
+	char *devices_argv[] = { qemu, "-device", "help", NULL };
 	int major = 0, minor = 0, ret;
 	const char *number;
 	char *text;
 
-	ret = mullion_doctor_output(version_argv, NULL, &text);
+	ret = mullion_host_qemu(qemu);
+	if (!ret)
+		ret = mullion_doctor_output(version_argv, NULL, &text);
 	if (ret) {
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",
 				   "install the package qemu-system-x86", "%s: %s", version_argv[0],

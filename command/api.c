@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "qemu.h"
+#include "host.h"
 
 static const struct api_route {
 	const char *method;
@@ -150,9 +150,9 @@ void api_upgrade(struct mullion_api_request *req, const char *protocol,
 void api_version(struct mullion_api_request *req, const char *name)
 {
 	const struct mullion_paths *paths = &req->daemon->paths;
-	char qemu[PATH_MAX], why[128];
-	bool kvm = mullion_qemu_kvm_usable(why);
-	int no_qemu = mullion_qemu_find(qemu);
+	char qemu[PATH_MAX], why[MULLION_HOST_WHY];
+	bool kvm = mullion_host_kvm(why, NULL) == MULLION_KVM_USABLE;
+	int no_qemu = mullion_host_qemu(qemu);
 
 	(void)name;
 	mullion_api_reply(req, 200,

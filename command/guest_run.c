@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "guest_private.h"
+#include "host.h"
 
 #define GUEST_BOOT_SECONDS	600.0	/* emulated guests on a busy machine are slow */
 
@@ -144,14 +145,41 @@ static void guest_qemu_line(void *arg, const char *line)
 	mullion_log(LOG_WARNING, g->object, "QEMU: %s", line);
 }
 
+static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *err);
+
+/*
+ * A processor that runs an instruction may still be one that QEMU cannot set up:
+ * a guest that did not ask for KVM is emulated then.  Return: whether it goes on.
+ */
+static bool guest_run_without_kvm(struct mullion_cp_guest *g)
+{
+	struct mullion_error err;
+
+	if (!g->kvm || g->started || g->ending || g->facts.killed || g->facts.failed ||
+	    g->definition->accel != MULLION_ACCEL_AUTO)
+		return false;
+	guest_event(g, LOG_WARNING, "guest-without-kvm",
+		    "QEMU cannot start it with KVM, so it is emulated: %s", g->facts.error_line);
+	g->kvm = false;
+	g->facts.error_line[0] = '\0';
+	guest_console_end(g);
+	g->console = mullion_console_release(g->console);
+	g->command = mullion_console_release(g->command);
+	if (guest_run_launch(g, &err))
+		guest_fail(g, &err);
+	return true;
+}
+
 static void guest_qemu_exited(void *arg, int code, int status)
 {
 	struct mullion_cp_guest *g = arg;
 
+	g->qemu = mullion_qemu_free(g->qemu);
+	if (guest_run_without_kvm(g))
+		return;
 	g->facts.qemu_ended = true;
 	g->facts.qemu_code = code;
 	g->facts.qemu_status = status;
-	g->qemu = mullion_qemu_free(g->qemu);
 	guest_end(g);
 }
 
@@ -352,10 +380,10 @@ static int guest_run_hangs(sd_event_source *source, uint64_t usec, void *arg)
 static int guest_run_accel(struct mullion_cp_guest *g, struct mullion_error *err)
 {
 	const struct mullion_definition *def = g->definition;
-	char why[128];
+	char why[MULLION_HOST_WHY];
 	bool usable;
 
-	usable = !def->process && mullion_qemu_kvm_usable(why);
+	usable = !def->process && mullion_host_kvm(why, NULL) == MULLION_KVM_USABLE;
 	if (def->accel == MULLION_ACCEL_KVM && !usable && !def->process)
 		return mullion_error_set(err, -ENXIO, "cannot start guest", def->name,
 					 "use accel auto or tcg", "KVM does not work here: %s", why);
@@ -373,7 +401,7 @@ static int guest_run_check(struct mullion_cp_guest *g, struct mullion_error *err
 	r = guest_run_accel(g, err);
 	if (r || g->definition->process)
 		return r;
-	if (mullion_qemu_find(path))
+	if (mullion_host_qemu(path))
 		return mullion_error_set(err, -ENXIO, "cannot start guest", g->definition->name,
 					 "install the package qemu-system-x86",
 					 "there is no qemu-system-x86_64");

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "lines.h"
 #include "log.h"
 #include "qemu.h"
@@ -37,66 +38,6 @@ struct mullion_qemu {
 	bool q35;
 	char name[MULLION_NAME_MAX + 8];
 };
-
-int mullion_qemu_find(char out[static PATH_MAX])
-{
-	static const char * const folders[] = { "/usr/bin", "/usr/local/bin", "/bin",
-						"/usr/libexec" };
-	const char *env = getenv("MULLION_QEMU");
-	size_t i;
-
-	if (env) {
-		snprintf(out, PATH_MAX, "%s", env);
-		return access(out, X_OK) == 0 ? 0 : -ENOENT;
-	}
-	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		snprintf(out, PATH_MAX, "%s/qemu-system-x86_64", folders[i]);
-		if (access(out, X_OK) == 0)
-			return 0;
-	}
-	return -ENOENT;
-}
-
-static bool qemu_cpu_flag(void)
-{
-	FILE *file = fopen("/proc/cpuinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && getline(&line, &size, file) > 0) {
-		char *word, *rest = line;
-
-		if (strncmp(line, "flags", 5))
-			continue;
-		while ((word = strsep(&rest, " \t\n")))
-			found |= !strcmp(word, "vmx") || !strcmp(word, "svm");
-		break;
-	}
-	free(line);
-	fclose(file);
-	return found;
-}
-
-bool mullion_qemu_kvm_usable(char why[static 128])
-{
-	int fd;
-
-	if (!qemu_cpu_flag()) {
-		snprintf(why, 128, "the processor shows neither vmx nor svm");
-		return false;
-	}
-	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		snprintf(why, 128, "/dev/kvm cannot be opened: %s", strerror(errno));
-		return false;
-	}
-	close(fd);
-	why[0] = '\0';
-	return true;
-}
 
 static void qemu_ready(void *arg, const char *version)
 {
@@ -254,7 +195,7 @@ static int qemu_spawn(struct mullion_qemu *q, const struct mullion_qemu_options 
 	char **args;
 	int r;
 
-	if (mullion_qemu_find(path))
+	if (mullion_host_qemu(path))
 		return mullion_error_set(err, -ENXIO, "cannot start guest", name,
 					 "install the package qemu-system-x86",
 					 "there is no qemu-system-x86_64");

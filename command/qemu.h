@@ -66,22 +66,6 @@ struct mullion_qemu_handler {
 };
 
 /**
- * mullion_qemu_find() - the QEMU that would be started
- *
- * $MULLION_QEMU, else qemu-system-x86_64 in the usual folders.  Return: 0 or -ENOENT.
- */
-int mullion_qemu_find(char out[static PATH_MAX]);
-
-/**
- * mullion_qemu_kvm_usable() - can KVM run a guest here?
- * @why: filled in with the reason when it cannot
- *
- * A /dev/kvm that opens is not enough: without vmx or svm in the processor's
- * flags it fails later, inside QEMU.
- */
-bool mullion_qemu_kvm_usable(char why[static 128]);
-
-/**
  * mullion_qemu_start() - start one
  * @ret_serials: our ends of its serial lines, non-blocking, owned by the caller
  *
