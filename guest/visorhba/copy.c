@@ -101,8 +101,8 @@ void visorhba_copy_init(void)
 	standard = copy_time(copy_memcpy, buffer);
 	words = copy_time(visorhba_copy_words, buffer);
 	kfree(buffer);
-	/* Half again as fast, or it is noise. */
-	if (words + words / 2 < standard)
+	/* A quarter faster, or it is noise. */
+	if (words + words / 4 < standard)
 		static_branch_enable(&visorhba_copy_by_words);
 	pr_debug("visorhba: %u bytes copied in %llu ns by memcpy, %llu by words\n",
 		 COPY_TRIAL_BYTES, standard, words);

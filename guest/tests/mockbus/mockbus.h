@@ -82,6 +82,7 @@ struct mock {
 	bool work;
 
 	u8 *disk;
+	u8 *data;			/* of one request */
 	bool lun1;
 	u32 lose;
 	u32 hostile;

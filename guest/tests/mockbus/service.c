@@ -95,25 +95,40 @@ static void mock_transfer(struct mock *m, struct mullion_io_slot *s, u8 *data,
 	s->ext.residual = s->rsp.scsi.bufflen - bytes;
 }
 
-static void mock_scsi(struct mock *m, struct mullion_io_slot *s)
+/* Moves the data of a request between the pool and one buffer. */
+static bool mock_move(struct mock *m, const struct mullion_io_slot *s,
+		      bool to_pool)
+{
+	u32 i, left = s->rsp.scsi.bufflen;
+	u8 *data = m->data;
+
+	if (left > MOCK_IO_BYTES || s->rsp.scsi.guest_phys_entries > MAX_PHYS_INFO)
+		return false;
+	for (i = 0; left; i++) {
+		u64 address, length;
+
+		if (i >= s->rsp.scsi.guest_phys_entries)
+			return false;
+		address = s->rsp.scsi.gpi_list[i].address;
+		length = min_t(u64, s->rsp.scsi.gpi_list[i].length, left);
+		if (!mullion_range_ok(address, length, MOCK_POOL_BYTES))
+			return false;
+		if (to_pool)
+			memcpy(m->pool + address, data, length);
+		else
+			memcpy(data, m->pool + address, length);
+		data += length;
+		left -= length;
+	}
+	return true;
+}
+
+static void mock_execute(struct mock *m, struct mullion_io_slot *s)
 {
 	const u8 *cdb = s->rsp.scsi.cmnd;
-	u8 *data = NULL;
+	u8 *data = m->data;
 	u8 d[32] = { 0 };
 
-	if (s->rsp.scsi.guest_phys_entries) {
-		u64 address = s->rsp.scsi.gpi_list[0].address;
-
-		if (s->rsp.scsi.guest_phys_entries != 1 ||
-		    s->rsp.scsi.gpi_list[0].length < s->rsp.scsi.bufflen ||
-		    !mullion_range_ok(address, s->rsp.scsi.bufflen,
-				      MOCK_POOL_BYTES)) {
-			pr_err("mockbus: data outside the pool\n");
-			s->rsp.scsi.linuxstat = UIS_LINUXSTAT(UIS_HOST_ERROR, 0);
-			return;
-		}
-		data = m->pool + address;
-	}
 	if (s->rsp.scsi.vdest.id ||
 	    s->rsp.scsi.vdest.lun > (m->lun1 ? 1 : 0)) {
 		if (cdb[0] == INQUIRY && s->rsp.scsi.vdest.lun == 2)
@@ -161,6 +176,21 @@ static void mock_scsi(struct mock *m, struct mullion_io_slot *s)
 		break;
 	default:
 		mock_sense(s, ILLEGAL_REQUEST, 0x20);
+	}
+}
+
+static void mock_scsi(struct mock *m, struct mullion_io_slot *s)
+{
+	bool in = s->rsp.scsi.data_dir == UIS_DMA_FROM_DEVICE;
+	bool ok = in || mock_move(m, s, false);
+
+	if (ok)
+		mock_execute(m, s);
+	if (in)
+		ok = mock_move(m, s, true);
+	if (!ok) {
+		pr_err("mockbus: data outside the pool\n");
+		s->rsp.scsi.linuxstat = UIS_LINUXSTAT(UIS_HOST_ERROR, 0);
 	}
 }
 
@@ -301,19 +331,25 @@ static int mock_service_thread(void *arg)
 
 int mock_service_start(struct mock *m)
 {
+	int rc = -ENOMEM;
+
 	m->disk = vzalloc(MOCK_DISK_BYTES);
-	if (!m->disk)
-		return -ENOMEM;
+	m->data = vzalloc(MOCK_IO_BYTES);
+	if (!m->disk || !m->data)
+		goto free;
 	m->thread = kthread_run(mock_service_thread, m, "mockbus");
-	if (IS_ERR(m->thread)) {
-		vfree(m->disk);
-		return PTR_ERR(m->thread);
-	}
-	return 0;
+	if (!IS_ERR(m->thread))
+		return 0;
+	rc = PTR_ERR(m->thread);
+free:
+	vfree(m->disk);
+	vfree(m->data);
+	return rc;
 }
 
 void mock_service_stop(struct mock *m)
 {
 	kthread_stop(m->thread);
 	vfree(m->disk);
+	vfree(m->data);
 }
