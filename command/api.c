@@ -75,7 +75,6 @@ static bool api_match(const char *pattern, const char *path, char name[MULLION_A
 void mullion_api_handle(struct mullion_api_request *req)
 {
 	char name[MULLION_API_NAME_BYTES];
-	const char *allow = NULL;
 	size_t i;
 
 	if (req->denied) {
@@ -97,12 +96,15 @@ void mullion_api_handle(struct mullion_api_request *req)
 			routes[i].fn(req, name);
 			return;
 		}
-		allow = routes[i].method;
+		if (strlen(req->allow) + strlen(routes[i].method) + 3 > sizeof(req->allow))
+			continue;
+		if (req->allow[0])
+			strcat(req->allow, ", ");
+		strcat(req->allow, routes[i].method);
 	}
-	req->allow = allow;
-	if (allow)
+	if (req->allow[0])
 		mullion_api_refuse(req, 405, "cannot do", req->path, NULL,
-				   "%.20s is not for this path, but %s", req->method, allow);
+				   "%.20s is not for this path, but %s", req->method, req->allow);
 	else
 		mullion_api_refuse(req, 404, "nothing at", req->path, "see docs/openapi.json",
 				   "the API has no such path");

@@ -19,7 +19,8 @@
  * @status: of the answer when the milestone is reached
  * @then_start: start the guest again and wait for that
  * @outcome: answer with a WaitResult instead of the Guest
- * @delete_on_failure: the request has made the guest
+ * @made: the transient guest that the request has made: it has no other owner
+ *	until the answer, and ends with the request; NULL: none
  */
 struct api_waiter {
 	struct mullion_api_request *req;
@@ -28,6 +29,7 @@ struct api_waiter {
 	unsigned int status;
 	bool then_start;
 	bool outcome;
+	struct mullion_cp_guest *made;
 };
 
 static void waiter_free(struct api_waiter *w)
@@ -41,8 +43,13 @@ static void waiter_free(struct api_waiter *w)
 
 static void waiter_gone(struct mullion_api_request *req, void *arg)
 {
+	struct api_waiter *w = arg;
+	struct mullion_cp_guest *made = w->made;
+
 	(void)req;
-	waiter_free(arg);
+	waiter_free(w);
+	if (made)
+		mullion_cp_guest_kill(made, "the client that had started it hung up", NULL);
 }
 
 static void waiter_wait(struct api_waiter *w, struct mullion_cp_guest *guest,
@@ -169,7 +176,7 @@ void api_guest_delete(struct mullion_api_request *req, const char *name)
 }
 
 static void guest_start(struct mullion_api_request *req, struct mullion_cp_guest *guest,
-			unsigned int status, bool made)
+			unsigned int status, bool made, bool transient)
 {
 	struct api_waiter *w = waiter_new(req, status);
 	struct mullion_error err;
@@ -186,6 +193,7 @@ static void guest_start(struct mullion_api_request *req, struct mullion_cp_guest
 		mullion_api_fail(req, r, &err);
 		return;
 	}
+	w->made = transient ? guest : NULL;
 	waiter_wait(w, guest, MULLION_GUEST_IS_STARTED);
 }
 
@@ -250,7 +258,7 @@ void api_guest_create(struct mullion_api_request *req, const char *name)
 	if (r)
 		mullion_api_fail(req, r, &err);
 	else if (start)
-		guest_start(req, guest, 201, true);
+		guest_start(req, guest, 201, true, transient);
 	else
 		mullion_api_reply(req, 201, mullion_cp_guest_describe(guest));
 }
@@ -260,7 +268,7 @@ void api_guest_start(struct mullion_api_request *req, const char *name)
 	struct mullion_cp_guest *guest = api_find_guest(req, name);
 
 	if (guest)
-		guest_start(req, guest, 200, false);
+		guest_start(req, guest, 200, false, false);
 }
 
 static bool stop_seconds(struct mullion_api_request *req, double *ret)
@@ -370,18 +378,22 @@ static void disk_change(struct mullion_api_request *req, const char *name, const
 			bool add)
 {
 	struct mullion_cp_guest *guest = api_find_guest(req, name);
-	const char *text, *cwd;
 	struct mullion_error err;
-	json_t *body;
+	const char *text, *cwd;
+	json_t *body, *folder;
+	size_t known;
 	int r;
 
 	if (!guest || !mullion_api_json(req, true, &body))
 		return;
 	text = json_string_value(json_object_get(body, key));
-	cwd = json_string_value(json_object_get(body, "cwd"));
-	if (!text || (cwd && cwd[0] != '/'))
-		r = mullion_error_set(&err, -EINVAL, "bad request", req->path, NULL,
-				      "it needs \"%s\", and for a relative path \"cwd\"", key);
+	folder = add ? json_object_get(body, "cwd") : NULL;
+	cwd = json_string_value(folder);
+	known = (text != NULL) + (folder != NULL);
+	if (!text || (folder && (!cwd || cwd[0] != '/')) || json_object_size(body) != known)
+		r = mullion_error_set(&err, -EINVAL, "bad request", req->path, NULL, add ?
+				      "it needs \"spec\", for a relative path \"cwd\", and nothing else" :
+				      "it needs \"disk\" and nothing else");
 	else if (add)
 		r = mullion_cp_guest_add_disk(guest, text, cwd, &err);
 	else

@@ -90,8 +90,8 @@ static int boot_find(struct mullion_boot *boot, const struct mullion_definition 
 				 "there is no vmlinuz and initrd.img in %s", folder);
 }
 
-int mullion_boot_prepare(struct mullion_boot *boot, const struct mullion_definition *def,
-			 const struct mullion_paths *paths, struct mullion_error *err)
+static int boot_decide(struct mullion_boot *boot, const struct mullion_definition *def,
+		       const struct mullion_paths *paths, struct mullion_error *err)
 {
 	bool command = def->command[0] != NULL;
 	int n, r;
@@ -110,8 +110,24 @@ int mullion_boot_prepare(struct mullion_boot *boot, const struct mullion_definit
 		return mullion_error_set(err, -E2BIG, BOOT_WHAT, def->name, "shorten append",
 					 "the kernel command line is longer than %zu bytes",
 					 sizeof(boot->append) - 1);
-	if (!command)
-		return 0;
+	return 0;
+}
+
+int mullion_boot_check(const struct mullion_definition *def, const struct mullion_paths *paths,
+		       struct mullion_error *err)
+{
+	struct mullion_boot boot;
+
+	return boot_decide(&boot, def, paths, err);
+}
+
+int mullion_boot_prepare(struct mullion_boot *boot, const struct mullion_definition *def,
+			 const struct mullion_paths *paths, struct mullion_error *err)
+{
+	int r = boot_decide(boot, def, paths, err);
+
+	if (r || !def->command[0])
+		return r;
 	r = mullion_initrd_with_command(boot->initrd[0] ? boot->initrd : NULL, def->command);
 	if (r < 0)
 		return mullion_error_set(err, r, BOOT_WHAT, def->name, NULL,

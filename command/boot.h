@@ -28,7 +28,15 @@ struct mullion_boot {
 };
 
 /**
- * mullion_boot_prepare() - decide what a guest boots, and see that it is there
+ * mullion_boot_check() - is everything there that a guest boots?
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_boot_check(const struct mullion_definition *def, const struct mullion_paths *paths,
+		       struct mullion_error *err);
+
+/**
+ * mullion_boot_prepare() - decide what a guest boots, and make its initrd
  * @boot: filled in; end it with mullion_boot_done()
  *
  * In this order: the definition's own kernel; with a root disk, vmlinuz and

@@ -345,7 +345,11 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 	bus->pending--;
 	device->reconfiguring = false;
 	device->adding = NULL;
-	mullion_cp_disk_free(bus->core, device->leaving);
+	/* A service that refused still has it; it stays claimed, too. */
+	if (error == -EREMOTEIO && device->leaving)
+		device->disks[device->disk_count++] = device->leaving;
+	else
+		mullion_cp_disk_free(bus->core, device->leaving);
 	device->leaving = NULL;
 	if (error == -ECONNRESET || !bus->partition) {
 		mullion_cp_bus_answered(bus);
@@ -511,9 +515,10 @@ static const char *device_state(const struct mullion_cp_device *device,
 	}
 	if (!record)
 		return "serving";
-	switch (record->status) {
+	/* The service can change it while it is looked at. */
+	switch (*(const volatile __u32 *)&record->status) {
 	case MULLION_CHANNEL_FAULTED:
-		*why = mullion_cp_fault_text(record->fault_reason);
+		*why = mullion_cp_fault_text(*(const volatile __u32 *)&record->fault_reason);
 		return "faulted";
 	case MULLION_CHANNEL_PAUSED:
 		*why = "paused by the administrator";

@@ -209,14 +209,19 @@ int mullion_cp_guest_new(struct mullion_daemon *daemon, struct mullion_definitio
 			 struct mullion_error *err)
 {
 	struct mullion_cp_guest *g;
+	int r;
 
 	/* A stopped transient one only waits to be forgotten. */
 	g = guest_lookup(daemon, def->name);
 	if (g && g->transient && !g->running)
 		guest_free(g);
-	if (!mullion_cp_guest_find(daemon, def->name, &g, err))
+	r = mullion_cp_guest_find(daemon, def->name, &g, err);
+	if (!r)
 		return mullion_error_set(err, -EEXIST, "cannot make guest", def->name,
 					 "take another name", "there is one of this name");
+	/* A definition that cannot be read is one of this name all the same. */
+	if (r != -ENOENT)
+		return r;
 	g = guest_alloc(daemon, def);
 	if (!g)
 		return mullion_error_set(err, -ENOMEM, "cannot make guest", def->name, NULL,

@@ -127,6 +127,8 @@ static void guest_qemu_event(void *arg, const char *name, json_t *data)
 		    g->state == MULLION_GUEST_RESETTING)
 			return;
 		g->state = MULLION_GUEST_RESETTING;
+		/* Whatever becomes of it now, it is not that panic. */
+		g->facts.panic[0] = '\0';
 		guest_event(g, LOG_INFO, "guest-reset", "it reset itself");
 	} else if (!strcmp(name, "GUEST_PANICKED")) {
 		if (!g->facts.panic[0])
@@ -364,7 +366,7 @@ static int guest_run_hangs(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	/* Somebody may be at work on the console of a guest that has no command. */
-	if (!g->definition->command[0]) {
+	if (g->started && !g->definition->command[0]) {
 		guest_event(g, LOG_WARNING, "guest-slow",
 			    "not online after %g s; last console line: %s", GUEST_BOOT_SECONDS,
 			    g->facts.last_line);
@@ -394,7 +396,6 @@ static int guest_run_accel(struct mullion_cp_guest *g, struct mullion_error *err
 /* What can be seen to be wrong before anything is started. */
 static int guest_run_check(struct mullion_cp_guest *g, struct mullion_error *err)
 {
-	struct mullion_boot boot;
 	char path[PATH_MAX];
 	int r;
 
@@ -405,10 +406,7 @@ static int guest_run_check(struct mullion_cp_guest *g, struct mullion_error *err
 		return mullion_error_set(err, -ENXIO, "cannot start guest", g->definition->name,
 					 "install the package qemu-system-x86",
 					 "there is no qemu-system-x86_64");
-	r = mullion_boot_prepare(&boot, g->definition, &g->daemon->paths, err);
-	if (!r)
-		mullion_boot_done(&boot);
-	return r;
+	return mullion_boot_check(g->definition, &g->daemon->paths, err);
 }
 
 static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error *err)
@@ -477,6 +475,9 @@ int mullion_cp_guest_start(struct mullion_cp_guest *g, struct mullion_error *err
 	if (g->running)
 		return mullion_error_set(err, -EALREADY, "cannot start guest", g->definition->name,
 					 NULL, "it runs already");
+	if (g->deleted)
+		return mullion_error_set(err, -EBUSY, "cannot start guest", g->definition->name,
+					 NULL, "it was deleted");
 	if (g->daemon->stopping)
 		return mullion_error_set(err, -EBUSY, "cannot start guest", g->definition->name,
 					 NULL, "the daemon is about to end");

@@ -357,7 +357,7 @@ static struct MHD_Response *http_response(struct http_request *r)
 	}
 	if (response && req->type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, req->type);
-	if (response && req->allow)
+	if (response && req->allow[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, req->allow);
 	return response;
 }

@@ -70,11 +70,14 @@ static int initrd_copy(int out, const char *path)
 	int err = 0;
 	int in;
 
-	in = open(path, O_RDONLY | O_CLOEXEC);
+	/* Opening a FIFO would wait for its other end. */
+	in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (in < 0)
 		return -errno;
 	if (fstat(in, &st) < 0)
 		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	while (!err && at < st.st_size) {
 		ssize_t n = sendfile(out, in, &at, (size_t)(st.st_size - at));
 

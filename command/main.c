@@ -264,6 +264,24 @@ static int main_fail(int r, const char *what)
 	return r;
 }
 
+/* Standard error of a daemon in the background. */
+static int main_log_file(const struct mullion_paths *paths)
+{
+	char path[PATH_MAX + 16];
+	int null;
+
+	snprintf(path, sizeof(path), "%s/mulliond.log", paths->state);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (mullion_log_to_file(path) < 0)
+		dup2(null, STDERR_FILENO);
+	close(null);
+	return 0;
+}
+
 static int main_serve(struct mullion_daemon *daemon, const struct main_options *options,
 		      struct mullion_socket *sock, int ready_fd)
 {
@@ -281,6 +299,9 @@ static int main_serve(struct mullion_daemon *daemon, const struct main_options *
 	r = main_fail(mullion_http_new(daemon, fd, &daemon->http), "HTTP server");
 	if (r < 0)
 		return r;
+	/* Until here whoever started us reads why it did not work. */
+	if (!options->foreground)
+		main_log_file(&daemon->paths);
 	mullion_log(LOG_INFO, NULL, "ready at %s", daemon->paths.socket);
 	sd_notify(0, "READY=1");
 	if (ready_fd >= 0) {
@@ -307,24 +328,6 @@ static void main_end(struct mullion_daemon *daemon)
 	sd_event_unref(daemon->event);
 }
 
-/* Standard error of a daemon in the background. */
-static int main_log_file(const struct mullion_paths *paths)
-{
-	char path[PATH_MAX + 16];
-	int null;
-
-	snprintf(path, sizeof(path), "%s/mulliond.log", paths->state);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		return -errno;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (mullion_log_to_file(path) < 0)
-		dup2(null, STDERR_FILENO);
-	close(null);
-	return 0;
-}
-
 /*
  * Return: in the daemon, the descriptor to write to when it is ready; in the
  * process that was started, -1 with @ret_status set.
@@ -344,6 +347,8 @@ static int main_background(int *ret_status)
 	if (pid == 0) {
 		close(pipe_fds[0]);
 		setsid();
+		if (chdir("/") < 0)
+			_exit(EXIT_FAILURE);
 		return pipe_fds[1];
 	}
 	close(pipe_fds[1]);
@@ -390,8 +395,6 @@ int main(int argc, char **argv)
 		mullion_log(LOG_ERR, NULL, "%s at %s: %s", err.what, err.object, err.why);
 		return EXIT_FAILURE;
 	}
-	if (!options.foreground)
-		main_log_file(&daemon->paths);
 	r = main_serve(daemon, &options, &sock, ready_fd);
 	main_end(daemon);
 	mullion_socket_close(&sock, &daemon->paths);

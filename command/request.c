@@ -65,6 +65,7 @@ static unsigned int request_status(int code)
 	case -EALREADY:
 	case -ENOTCONN:
 	case -ESRCH:
+	case -EOPNOTSUPP:
 		return 409;
 	default:
 		return 500;

@@ -46,6 +46,8 @@ enum mullion_api_state {
  * @too_large: the body was larger than the transport takes
  * @denied: the client may not use the API
  *
+ * @allow: of a 405: the methods that the path has
+ *
  * @gone: set by who answers later: the client hung up, or the daemon ends; the
  *	pointer is not valid afterwards
  * @fill: gives the next bytes of a stream; 0: nothing now; negative: the end
@@ -69,7 +71,7 @@ struct mullion_api_request {
 	enum mullion_api_state state;
 	unsigned int status;
 	const char *type;
-	const char *allow;
+	char allow[32];
 	char *text;
 	size_t text_bytes;
 

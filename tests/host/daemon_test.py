@@ -288,6 +288,7 @@ class Bad(Case):
         self.error("GET", "/v1/nothing", None, 404, "no such path")
         self.error("GET", "/v1/guests/..", None, 404, "no such path")
         self.error("DELETE", "/v1/version", None, 405, "DELETE")
+        self.error("DELETE", "/v1/guests", None, 405, "but GET, POST")
         self.error("GET", "/v1/guests/none", None, 404, "neither runs nor is defined")
         self.error("POST", "/v1/guests", "{", 400, "not JSON")
         self.error("POST", "/v1/guests", "[]", 400, "not a JSON object")
@@ -305,6 +306,46 @@ class Bad(Case):
         self.error("GET", "/v1/guests/p/attach", None, 426, "Upgrade")
         self.error("GET", "/v1/guests/p/console", None, 409, "process")
         self.error("GET", "/v1/services/none", None, 404, "none of this name")
+        for body in ({"spec": "null:1M", "colour": 1}, {"spec": "null:1M", "cwd": 5}, {"spec": 5}):
+            self.error("POST", "/v1/guests/p/disks", body, 400, "it needs")
+        self.error("DELETE", "/v1/guests/p/disks", {"disk": "x", "cwd": "/"}, 400, "it needs")
+
+    def test_broken_definition(self):
+        """A file that cannot be read is not hidden by a guest of its name."""
+        self.start()
+        self.call("PUT", "/v1/definitions", "[Guest]\nName=b\n")
+        with open(os.path.join(self.state, "definitions/b.ini"), "w", encoding="ascii") as file:
+            file.write("[Guest]\nName=b\nColour=red\n")
+        self.error("POST", "/v1/guests", {"name": "b"}, 400, "Colour")
+        self.error("POST", "/v1/guests/b/start", None, 400, "Colour")
+        self.assertEqual(self.call("GET", "/v1/definitions")["definitions"], [])
+
+    def test_initrd_that_waits(self):
+        """A FIFO without a writer does not stop the daemon."""
+        fifo = os.path.join(self.folder, "fifo")
+        os.mkfifo(fifo)
+        self.env["MULLION_QEMU"] = "/bin/true"
+        self.start()
+        status, data, _ = self.raw("POST", "/v1/guests", json.dumps(
+            {"name": "f", "kernel": "/etc/hostname", "initrd": fifo, "command": ["true"],
+             "start": True}))
+        self.assertGreaterEqual(status, 400)
+        self.assertIn(b"initrd", data)
+
+    def test_starter_hangs_up(self):
+        """Nobody else would end a transient guest whose starter has gone."""
+        program = os.path.join(self.folder, "qemu")
+        with open(program, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nexec sleep 1000\n")
+        os.chmod(program, 0o755)
+        self.env["MULLION_QEMU"] = program
+        self.start()
+        connection = self.connection()
+        connection.request("POST", "/v1/guests", json.dumps(
+            {"name": "h", "kernel": "/etc/hostname", "start": True, "transient": True}))
+        self.wait_for(lambda: any(g["pid"] for g in self.call("GET", "/v1/guests")["guests"]))
+        connection.sock.close()
+        self.wait_for(lambda: not self.call("GET", "/v1/guests")["guests"])
 
     def test_images(self):
         self.start()
