@@ -55,6 +55,9 @@ static unsigned int request_status(int code)
 	case -EINVAL:
 	case -ENAMETOOLONG:
 	case -E2BIG:
+	case -EISDIR:
+	case -ENOTDIR:
+	case -ENOTBLK:
 		return 400;
 	case -ENOENT:
 		return 404;
@@ -66,6 +69,10 @@ static unsigned int request_status(int code)
 	case -ENOTCONN:
 	case -ESRCH:
 	case -EOPNOTSUPP:
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+	case -ETXTBSY:
 		return 409;
 	default:
 		return 500;

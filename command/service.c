@@ -34,8 +34,11 @@
  * Failure behaviour: a process that dies before it serves, or by its own
  * doing within 10 s, counts as a failure.  The first failure costs no time,
  * then it is 0.1, 0.5, 1, 2 and 5 s; after ten in a row the service is given
- * up until an administrator restarts it.  A service whose very first process
- * never served is given up at once: the user waits for the answer.
+ * up until an administrator restarts it.  A process that was killed while it
+ * served did not fail, but when that happens again and again within a second or
+ * two, as when a guest drives it into the memory limit, the next one waits 1 s.
+ * A service whose very first process never served is given up at once: the user
+ * waits for the answer.
  */
 #include <errno.h>
 #include <signal.h>
@@ -63,6 +66,9 @@
 #define SERVICE_DYING_TICKS	5
 #define SERVICE_YOUNG_TICKS	10
 #define SERVICE_FAILURES_MAX	10
+#define SERVICE_SOON_TICKS	2
+#define SERVICE_KILLED_MAX	5
+#define SERVICE_KILLED_MSEC	1000
 #define SERVICE_CONTROL_GENERATION 1	/* a command window has one server, ever */
 
 static void service_begin(struct mullion_service *s);
@@ -172,6 +178,8 @@ static void service_begin_again(struct mullion_service *s, const char *how)
 		return;
 	}
 	s->restarts++;
+	if (s->killed_soon > SERVICE_KILLED_MAX && msec < SERVICE_KILLED_MSEC)
+		msec = SERVICE_KILLED_MSEC;
 	if (!msec) {
 		service_begin(s);
 		return;
@@ -192,6 +200,7 @@ static void service_on_exit(void *arg, int signal_number, const char *how)
 	bool asked = before == MULLION_SV_ENDING;
 	/* an administrator, or the kernel short of memory, is not the process's doing */
 	bool outside = signal_number == SIGKILL && before == MULLION_SV_SERVING;
+	bool soon = outside && s->ticks < SERVICE_SOON_TICKS;
 
 	service_drop_process(s);
 	if (s->shared && !s->buses)
@@ -210,6 +219,7 @@ static void service_on_exit(void *arg, int signal_number, const char *how)
 		s->failures = 0;
 	else if (!outside)
 		s->failures++;
+	s->killed_soon = soon ? s->killed_soon + 1 : 0;
 	mullion_event_emit(s->core->events, asked ? LOG_NOTICE : LOG_WARNING, s->label,
 			   "service-died", "process %d (generation %llu) %s", (int)pid,
 			   (unsigned long long)s->generation, how);
@@ -242,6 +252,9 @@ static void service_on_attached(void *arg, bool fresh)
 	int r;
 
 	(void)fresh;
+	/* It was told to end before it got here. */
+	if (s->state == MULLION_SV_ENDING)
+		return;
 	if (s->state != MULLION_SV_STARTING) {
 		/* only a process that has lost its way attaches twice */
 		mullion_service_kill(s, "it attached twice");

@@ -44,6 +44,7 @@ struct mullion_state_memory;
  * @generation: counts processes
  * @restarts: successors so far
  * @failures: processes that died young, one after the other
+ * @killed_soon: processes killed from outside soon after they served, in a row
  * @process: NULL while there is none
  * @window, @control: its command window; new for each process
  * @memory: its state area
@@ -66,6 +67,7 @@ struct mullion_service {
 	uint64_t generation;
 	unsigned int restarts;
 	unsigned int failures;
+	unsigned int killed_soon;
 	struct mullion_process *process;
 	struct mullion_cp_window *window;
 	struct mullion_cp_control *control;

@@ -154,6 +154,8 @@ class Case(unittest.TestCase):
         return value
 
     def error(self, method, path, body, expect, why):
+        if operation(method, path)[0]:
+            self.assertIn(str(expect), operation(method, path)[1]["responses"], (method, path))
         value = self.call(method, path, body, expect)["error"]
         self.assertIn(why, " ".join(value.values()))
 
@@ -298,11 +300,19 @@ class Bad(Case):
         self.error("POST", "/v1/guests", {"name": "a", "cwd": "rel"}, 400, "cwd")
         self.error("PUT", "/v1/definitions", "[Guest]\nName=a\nColour=red\n", 400, ":3")
         self.error("GET", "/v1/events?since=x", None, 400, "since")
+        self.error("POST", "/v1/guests", {"name": "a", "disks": ["/dev/null"], "type": "process",
+                                          "start": True}, 400, "neither a file")
+        self.error("POST", "/v1/guests", {"name": "a", "disks": [self.folder], "start": True,
+                                          "type": "process"}, 400, "directory")
+        self.error("POST", "/v1/guests", {"name": "a", "disks": ["/none/x"], "start": True,
+                                          "type": "process"}, 404, "no such file")
         self.error("POST", "/v1/guests", "x" * 300000, 413, "too large")
         self.guest("p")
         self.error("POST", "/v1/guests", {"name": "p"}, 409, "there is one")
         self.error("POST", "/v1/guests/p/start", None, 409, "runs already")
         self.error("POST", "/v1/guests/p/stop", {"timeout": "x"}, 400, "timeout")
+        self.error("GET", "/v1/guests/p/wait?state=x", None, 400, "neither online")
+        self.error("GET", "/v1/guests/p/logs?lines=x", None, 400, "not a number")
         self.error("GET", "/v1/guests/p/attach", None, 426, "Upgrade")
         self.error("GET", "/v1/guests/p/console", None, 409, "process")
         self.error("GET", "/v1/services/none", None, 404, "none of this name")
