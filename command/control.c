@@ -33,16 +33,14 @@
  * so once.  Whether to kill the client is the caller's affair.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "../abi/guid.h"
 #include "../channel/doorbell.h"
 #include "../channel/signal_queue.h"
 #include "control.h"
+#include "control_channel.h"
 #include "window.h"
 
 #define CONTROL_QUEUED_MAX	256
@@ -112,69 +110,7 @@ static uint64_t control_now(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* ---- the channel in memory --------------------------------------------- */
-
-static void control_format(struct mullion_cp_control *c)
-{
-	struct visor_controlvm_channel *ch = (void *)c->area;
-	struct mullion_channel_ext ext;
-
-	memset(ch, 0, MULLION_CONTROL_CHANNEL_BYTES);
-	ch->header.signature = VISOR_CHANNEL_SIGNATURE;
-	ch->header.header_size = sizeof(ch->header);
-	ch->header.size = MULLION_CONTROL_CHANNEL_BYTES;
-	ch->header.features = MULLION_CHF_EXT;
-	ch->header.chtype = VISOR_CONTROLVM_CHANNEL_GUID;
-	ch->header.ch_space_offset = offsetof(struct visor_controlvm_channel,
-					      request_queue);
-	ch->header.version_id = VISOR_CONTROLVM_CHANNEL_VERSION;
-	ch->event_payload_offset = MULLION_CONTROL_PAYLOAD_OFFSET;
-	ch->event_payload_bytes = MULLION_CONTROL_PAYLOAD_BYTES;
-	ch->control_channel_bytes = MULLION_CONTROL_CHANNEL_BYTES;
-	ch->message_bytes = CONTROLVM_MESSAGE_BYTES;
-	ch->message_count = CONTROLVM_MESSAGE_SLOTS;
-	ch->saved_crash_message_count = CONTROLVM_CRASHMSG_MAX;
-	ch->saved_crash_message_offset = offsetof(struct visor_controlvm_channel,
-						  saved_crash_msg);
-	for (uint32_t q = 0; q < CONTROLVM_QUEUES; q++) {
-		uint64_t header = offsetof(struct visor_controlvm_channel,
-					   request_queue) +
-				  q * sizeof(struct signal_queue_header);
-		uint64_t slots = offsetof(struct visor_controlvm_channel,
-					  request_msg) +
-				 (uint64_t)q * CONTROLVM_MESSAGE_SLOTS *
-				 CONTROLVM_MESSAGE_BYTES;
-
-		mullion_sq_format((void *)(c->area + header), slots - header,
-				  CONTROLVM_MESSAGE_BYTES, CONTROLVM_MESSAGE_SLOTS);
-	}
-	memset(&ext, 0, sizeof(ext));
-	ext.magic = MULLION_CHANNEL_EXT_MAGIC;
-	ext.version = MULLION_CHANNEL_EXT_VERSION;
-	ext.bytes = sizeof(ext);
-	ext.queue_pairs = CONTROLVM_QUEUES / 2;
-	ext.max_outstanding = CONTROL_UNANSWERED_MAX;
-	ext.server_generation = c->generation;
-	ext.features_offered = MULLION_EXTF_EVENT_INDEX;
-	ext.server_state = MULLION_CHANNEL_SERVING;
-	memcpy(c->ext, &ext, sizeof(ext));
-	ch->header.srv_state = VISOR_CHANNELSRV_READY;
-}
-
-static int control_attach_queues(struct mullion_cp_control *c)
-{
-	for (uint32_t q = 0; q < CONTROLVM_QUEUES; q++) {
-		int r = mullion_sq_attach(&c->queues[q], c->area,
-			MULLION_CONTROL_CHANNEL_BYTES,
-			offsetof(struct visor_controlvm_channel, request_queue) +
-			q * sizeof(struct signal_queue_header),
-			CONTROLVM_MESSAGE_BYTES, 0);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
+/* ---- fields of the channel ---------------------------------------------- */
 
 /* Aligned 64-bit fields of the extension; it lies at a multiple of 64. */
 static uint64_t *control_ext_u64(struct mullion_cp_control *c, size_t offset)
@@ -617,8 +553,8 @@ int mullion_cp_control_new(struct mullion_cp_control **ret, sd_event *event,
 	c->area = window->map + area->offset;
 	c->ext = (void *)(c->area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
 	c->commands_end = &c->commands;
-	control_format(c);
-	r = control_attach_queues(c);
+	r = mullion_cp_control_channel_make(c->area, generation, CONTROL_UNANSWERED_MAX,
+					    c->queues);
 	if (!r)
 		r = control_watch(c, event);
 	if (r < 0) {
