@@ -516,9 +516,9 @@ static const char *device_state(const struct mullion_cp_device *device,
 	if (!record)
 		return "serving";
 	/* The service can change it while it is looked at. */
-	switch (*(const volatile __u32 *)&record->status) {
+	switch (*(const volatile __u32 *)(const void *)&record->status) {
 	case MULLION_CHANNEL_FAULTED:
-		*why = mullion_cp_fault_text(*(const volatile __u32 *)&record->fault_reason);
+		*why = mullion_cp_fault_text(*(const volatile __u32 *)(const void *)&record->fault_reason);
 		return "faulted";
 	case MULLION_CHANNEL_PAUSED:
 		*why = "paused by the administrator";

@@ -34,10 +34,10 @@ static struct mullion_disk *disk;
 static char image[] = "/var/tmp/mullion-service-XXXXXX";
 static pid_t server;
 
-static struct {
+static union {
 	struct mullion_disk_config head;
-	struct mullion_disk_lun lun;
-} MULLION_PACKED config;
+	unsigned char bytes[sizeof(struct mullion_disk_config) + sizeof(struct mullion_disk_lun)];
+} config;
 
 struct job {
 	struct mullion_disk_io io;
@@ -57,13 +57,13 @@ static void start(uint32_t store, uint32_t cache, int fd)
 
 	config.head.version = MULLION_DISK_CONFIG_VERSION;
 	config.head.lun_count = 1;
-	config.head.lun_bytes = sizeof(config.lun);
-	memset(&config.lun, 0, sizeof(config.lun));
-	config.lun.store = store;
-	config.lun.cache = cache;
-	config.lun.block_size = 512;
-	config.lun.bytes = store == MULLION_STORE_NULL ? IMAGE_BYTES : 0;
-	config.lun.uuid.b[0] = 7;
+	config.head.lun_bytes = sizeof(config.head.luns[0]);
+	memset(&config.lun, 0, sizeof(config.head.luns[0]));
+	config.head.luns[0].store = store;
+	config.head.luns[0].cache = cache;
+	config.head.luns[0].block_size = 512;
+	config.head.luns[0].bytes = store == MULLION_STORE_NULL ? IMAGE_BYTES : 0;
+	config.head.luns[0].uuid.b[0] = 7;
 	cp_world_init(&world, cp_program("../../mullion-disk"));
 	world.class_part = &config;
 	world.class_bytes = sizeof(config);
