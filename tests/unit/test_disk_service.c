@@ -58,7 +58,7 @@ static void start(uint32_t store, uint32_t cache, int fd)
 	config.head.version = MULLION_DISK_CONFIG_VERSION;
 	config.head.lun_count = 1;
 	config.head.lun_bytes = sizeof(config.head.luns[0]);
-	memset(&config.lun, 0, sizeof(config.head.luns[0]));
+	memset(&config.head.luns[0], 0, sizeof(config.head.luns[0]));
 	config.head.luns[0].store = store;
 	config.head.luns[0].cache = cache;
 	config.head.luns[0].block_size = 512;
