@@ -299,7 +299,7 @@ out:
 /* @text with Folder= as the first line of its section, which it has. */
 static char *definition_ini_with_folder(const char *text, size_t bytes, const char *folder)
 {
-	const char *end = text + bytes, *line = text, *next;
+	const char *end = text + bytes, *line = text, *next = end;
 	char *out;
 
 	for (; line < end; line = next) {
