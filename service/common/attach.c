@@ -241,7 +241,6 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	attach_make_queues(device, !!(features & MULLION_EXTF_EVENT_INDEX));
 	service_record_epoch(device, fresh);
 	state->client_epoch = epoch;
-	state->client_incarnation = incarnation;
 	device->epoch = epoch;
 	device->incarnation = incarnation;
 	device->features = features;
@@ -250,6 +249,8 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	if (fresh)
 		service_attach_write_channel(device);
 	service.class->epoch_begin(device, fresh);
+	/* Last: a successor that finds the old one begins it afresh again. */
+	state->client_incarnation = incarnation;
 }
 
 /* The device is quiet: confirm what the client now asks for. */
@@ -269,7 +270,11 @@ static void attach_confirm(struct mullion_device *device)
 	features = mullion_load_relaxed(mullion_ext_u64(ext, features_accepted));
 	detached = mullion_load_relaxed(mullion_ext_u32(ext, client_state)) ==
 		   MULLION_CLIENT_DETACHED;
-	/* Raised once more meanwhile: the fields may be of either attach. */
+	/*
+	 * Raised once more meanwhile: the fields may be of either attach.  The
+	 * fence keeps them from being read after this look.
+	 */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (mullion_load_acquire(mullion_ext_u64(ext, client_epoch)) != epoch)
 		return;
 	if (features & ~ATTACH_OFFERED) {
@@ -354,9 +359,11 @@ void service_attach_settle(struct mullion_device *device)
 	}
 	if (device->wanted.pause)
 		attach_paused(device);
+	/* While paused nothing is confirmed; resumed, it is looked for again. */
 	if (device->wanted.epoch && !device->paused)
 		attach_confirm(device);
-	device->wanted.any = device->wanted.epoch;
+	device->wanted.epoch = false;
+	device->wanted.any = false;
 }
 
 void service_device_pause(struct mullion_device *device,

@@ -124,10 +124,36 @@ static int device_find_record(struct mullion_device *device, bool adopt)
 	return service_record_init(device, adopt);
 }
 
+/* Fencing for as long as a device waits for a predecessor's I/O. */
+static void device_show_state(void)
+{
+	uint32_t state = MULLION_SERVICE_SERVING;
+	const struct mullion_device *device;
+
+	for (device = service.devices; device; device = device->next) {
+		if (device->starting && device->adopted)
+			state = MULLION_SERVICE_FENCING;
+	}
+	mullion_state_set(state);
+}
+
+/* It did not start.  What a predecessor left stays for the next try. */
+static void device_abandon(struct mullion_device *device)
+{
+	struct mullion_state_channel *state =
+		device->adopted ? NULL : device->records.state;
+
+	device_free(device);
+	if (state)
+		mullion_state_channel_put(state);
+	device_show_state();
+}
+
 /* The class has started it: from now on the client can attach. */
 static void device_begin(struct mullion_device *device)
 {
 	device->starting = false;
+	device_show_state();
 	service_attach_write_channel(device);
 	service_attach_announce(device);
 	mullion_log(LOG_INFO, device->name, "serving, generation %llu",
@@ -189,12 +215,13 @@ int service_device_create(const struct controlvm_message *command,
 	device = device_new(bus, create, channel, config->generation);
 	if (!device)
 		return -ENOMEM;
+	device->adopted = adopt;
 	ret = device_find_record(device, adopt);
 	if (ret < 0)
-		goto free;
+		goto abandon;
 	ret = service_request_init(device);
 	if (ret < 0)
-		goto free;
+		goto abandon;
 	if (!adopt)
 		memset(device->channel, 0, MULLION_IO_SLOTS_ALIGN);
 	device->next = service.devices;
@@ -202,23 +229,19 @@ int service_device_create(const struct controlvm_message *command,
 	device->starting = true;
 	device->start_command = *command;
 	device_take_fds(command->hdr.message_handle, fds, fences);
-	if (adopt)
-		mullion_state_set(MULLION_SERVICE_FENCING);
+	device_show_state();
 	ret = service.class->start(device, class_part, config->class_bytes, fds,
 				   fences, DEVICE_FDS_MAX, adopt);
 	device_close_fds(fds, fences);
 	if (ret == -EINPROGRESS)
 		return ret;
 	if (ret < 0)
-		goto free;
-	mullion_state_set(MULLION_SERVICE_SERVING);
+		goto abandon;
 	device_begin(device);
 	return 0;
 
-free:
-	if (!adopt && device->records.state)
-		mullion_state_channel_put(device->records.state);
-	device_free(device);
+abandon:
+	device_abandon(device);
 	return ret;
 }
 
@@ -232,20 +255,14 @@ void service_device_start_ended(struct mullion_device *device)
 {
 	struct controlvm_message command = device->start_command;
 	int error = device->start_error;
-	struct mullion_device *other;
-	bool waiting = false;
 
 	device->started = false;
 	if (error < 0) {
 		mullion_log(LOG_ERR, device->name, "cannot start: %s", strerror(-error));
-		device_free(device);
+		device_abandon(device);
 	} else {
 		device_begin(device);
 	}
-	for (other = service.devices; other; other = other->next)
-		waiting = waiting || other->starting;
-	if (!waiting)
-		mullion_state_set(MULLION_SERVICE_SERVING);
 	mullion_control_client_respond(service.control, &command, error, NULL);
 }
 

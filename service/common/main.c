@@ -35,7 +35,7 @@ static unsigned int main_poll_device(struct mullion_device *device, bool slow)
 		return 1;
 	}
 	service_attach_check(device);
-	if (device->serving || device->late)
+	if (service_request_may_poll(device))
 		n = service_request_poll(device);
 	/* Nobody rang, but there was work: a doorbell was lost. */
 	if (slow && n)
@@ -82,10 +82,15 @@ static int main_arm(void *arg)
 			work = 1;
 		if (device->wanted.any && device->quiesced && !device->outstanding)
 			work = 1;
-		/* Nothing can be taken: completions wake us, not the client. */
-		if (device->serving && device->free_requests)
+		/*
+		 * Nothing can be taken: completions wake us, not the client.
+		 * Without records it is the client that has to read answers,
+		 * and the slow poll sees that it has.
+		 */
+		if (device->serving && device->free_requests &&
+		    device->records.free_count)
 			work |= mullion_sq_consumer_arm(&device->cmd) != 0;
-		if (device->late)
+		if (device->late && !device->faulted)
 			work |= mullion_sq_producer_arm(&device->rsp) != 0;
 	}
 	return work;
@@ -119,11 +124,12 @@ static bool main_idle(void *arg)
 
 static void main_ring(struct mullion_device *device)
 {
-	device->rung = false;
 	device->records.state->rung++;
 	if (mullion_doorbell_ring(device->bus->send.fds[device->send_vector]) == -EINTR)
 		service_attach_fault(device, MULLION_FAULT_DOORBELL,
 				     "it made its doorbell block us");
+	/* Not rung of its fault: that would block again. */
+	device->rung = false;
 }
 
 static void main_turn_end(void *arg)

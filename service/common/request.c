@@ -232,7 +232,7 @@ static unsigned int request_answer_late(struct mullion_device *device)
 {
 	unsigned int n = 0;
 
-	while (device->late) {
+	while (device->late && !device->faulted) {
 		struct mullion_request *request = device->late;
 		int ret = request_write(device, request);
 

@@ -66,6 +66,7 @@ struct mullion_device {
 	bool started;			/* the class has just said so */
 	bool paused;
 	bool faulted;
+	bool adopted;			/* its records are a predecessor's */
 	bool slot_ext;
 	uint64_t epoch;			/* confirmed last */
 	struct mullion_channel_ext *ext;
@@ -194,6 +195,12 @@ uint64_t service_attach_slots_offset(const struct mullion_class *class,
 				     unsigned int queue);
 
 /* request.c: rings */
+
+/* Is there anything that service_request_poll() could do? */
+static inline bool service_request_may_poll(const struct mullion_device *device)
+{
+	return device->serving || (device->late && !device->faulted);
+}
 
 unsigned int service_request_poll(struct mullion_device *device);
 /* Show answers to the client; notes whether it wants a doorbell. */
