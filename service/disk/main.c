@@ -17,7 +17,7 @@
 /* Files and block devices; then what libnbd does with its socket. */
 static const int disk_syscalls[] = {
 	SYS_preadv2, SYS_pwritev2, SYS_fdatasync, SYS_fallocate,
-	SYS_newfstatat, SYS_fstatfs, SYS_statx,
+	SYS_fstatfs, SYS_statx,
 	SYS_sendto, SYS_getsockopt, SYS_shutdown,
 	-1,
 };

@@ -322,9 +322,11 @@ void scsi_request(struct disk_device *device, struct mullion_request *request)
 		return;
 	}
 	if (lun->gate & GATE_ATTENTION && !(command->flags & SC_NO_ATTENTION)) {
-		attention = scsi_attention_take(lun, true);
+		attention = scsi_attention_take(lun, false);
 		if (attention) {
 			scsi_check(cmd, KEY_UNIT_ATTENTION, attention);
+			/* Only now: told twice is better than never. */
+			scsi_attention_take(lun, true);
 			return;
 		}
 	}

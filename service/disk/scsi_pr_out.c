@@ -272,6 +272,7 @@ static bool pr_preempt(struct pr_change *change)
 
 static bool pr_move(struct pr_change *change)
 {
+	static const guid_t nobody;
 	const uint8_t *list = change->parameters;
 	struct persist_body *state = &change->state;
 	uint8_t to;
@@ -291,7 +292,9 @@ static bool pr_move(struct pr_change *change)
 	for (to = 0; to < PERSIST_NEXUS_MAX; to++)
 		if (!memcmp(state->nexus[to].uuid.b, list + 32, 16))
 			break;
-	if (to == PERSIST_NEXUS_MAX || to == change->self) {
+	/* free entries have that name: the next device would inherit it */
+	if (to == PERSIST_NEXUS_MAX || to == change->self ||
+	    !memcmp(list + 32, nobody.b, sizeof(nobody.b))) {
 		scsi_bad_parameter(change->cmd, 24, -1);
 		return PR_ENDED;
 	}

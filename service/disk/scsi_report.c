@@ -20,23 +20,27 @@ void scsi_request_sense(struct cmd *cmd)
 	const uint8_t *cdb = cmd_request(cmd)->cdb;
 	uint8_t sense[MAX_SENSE_SIZE];
 	uint8_t key = KEY_NO_SENSE;
+	struct lun *lun = cmd->lun;
 	uint16_t asc = ASC_NONE;
 	unsigned int bytes;
 
-	if (!cmd->lun) {
+	if (!lun) {
 		key = KEY_ILLEGAL_REQUEST;
 		asc = ASC_LUN_NOT_SUPPORTED;
 	} else {
-		asc = scsi_attention_take(cmd->lun, true);
+		asc = scsi_attention_take(lun, false);
 		if (asc) {
 			key = KEY_UNIT_ATTENTION;
-		} else if (cmd->lun->disk->gate & GATE_STOPPED) {
+		} else if (lun->disk->gate & GATE_STOPPED) {
 			key = KEY_NOT_READY;
 			asc = ASC_INITIALIZING_REQUIRED;
 		}
 	}
 	bytes = scsi_sense_build(sense, cdb[1] & 1, key, asc);
 	scsi_data_in(cmd, sense, bytes, cdb[4]);
+	/* Only now: told twice is better than never. */
+	if (key == KEY_UNIT_ATTENTION)
+		scsi_attention_take(lun, true);
 }
 
 void scsi_read_capacity_10(struct cmd *cmd)

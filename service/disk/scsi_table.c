@@ -39,7 +39,7 @@ const struct scsi_command scsi_commands[] = {
 	  { 0x16 } },
 	{ 0x17, NONE, 6, QUICK, SC_RES6_OK | SC_STATE, scsi_release_6,
 	  { 0x17 } },
-	{ 0x1a, NONE, 6, QUICK, 0, scsi_mode_sense,
+	{ 0x1a, NONE, 6, QUICK, SC_PR_READ, scsi_mode_sense,
 	  { 0x1a, 0x08, 0xff, 0xff, 0xff } },
 	{ 0x1b, NONE, 6, MEDIUM, SC_STATE, scsi_start_stop,
 	  { 0x1b, 0x01, 0, 0, 0x05 } },
@@ -63,7 +63,7 @@ const struct scsi_command scsi_commands[] = {
 	  { 0x42, 0, 0, 0, 0, 0, 0, 0xff, 0xff } },
 	{ 0x55, NONE, 10, MEDIUM, SC_PR_WRITE | SC_STATE, scsi_mode_select,
 	  { 0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff } },
-	{ 0x5a, NONE, 10, QUICK, 0, scsi_mode_sense,
+	{ 0x5a, NONE, 10, QUICK, SC_PR_READ, scsi_mode_sense,
 	  { 0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff } },
 	{ 0x5e, 0x00, 10, QUICK, 0, scsi_pr_in,		/* READ KEYS */
 	  { 0x5e, 0, 0, 0, 0, 0, 0, 0xff, 0xff } },

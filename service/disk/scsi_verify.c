@@ -5,11 +5,13 @@
  * Both read the medium piece by piece into memory of the command's own.
  * BYTCHK 00b is satisfied when everything can be read, 01b compares with the
  * client's data, 11b compares every block with the one block that the client
- * gave.  WRITE AND VERIFY makes the data stable first and holds its range, so
+ * gave.  Without data a command may cover SCSI_VERIFY_BLOCKS_MAX, as a store
+ * that answers at once gives nobody else a turn meanwhile.  WRITE AND VERIFY makes the data stable first and holds its range, so
  * that it compares what it wrote itself.
  */
 #include <string.h>
 
+#include "scsi_limits.h"
 #include "scsi.h"
 
 #define VERIFY_CHUNK	(128U << 10)
@@ -115,7 +117,8 @@ static bool verify_prepare(struct cmd *cmd, uint64_t *lba, uint32_t *blocks,
 		needed = DISK_BLOCK_BYTES;
 	if (cmd->mode == BYTCHK_NONE && !writes)
 		needed = 0;
-	if (needed > DISK_MAX_IO_BYTES || needed > request->bufflen) {
+	if (needed > DISK_MAX_IO_BYTES || needed > request->bufflen ||
+	    *blocks > SCSI_VERIFY_BLOCKS_MAX) {
 		scsi_bad_cdb(cmd, length_byte, -1);
 		return false;
 	}

@@ -294,6 +294,10 @@ static void moving(void **state)
 	list[17] = 2;			/* UNREG */
 	put_be32(list + 20, 24);
 	list[24] = 4;
+	/* the name of nobody: what is free must not hold a reservation */
+	assert_int_equal(fake_scsi(a, 0, cdb, 10, UIS_DMA_TO_DEVICE, list,
+				   48).asc, 0x2600);
+	assert_int_equal(write_status(a), 0);
 	list[32] = 0xd0;
 	list[47] = 2;			/* device 1 */
 	assert_int_equal(fake_scsi(a, 0, cdb, 10, UIS_DMA_TO_DEVICE, list,
@@ -301,6 +305,26 @@ static void moving(void **state)
 	assert_int_equal(write_status(b), 0);
 	assert_int_equal(write_status(a), CONFLICT);
 	assert_int_equal(out(b, CLEAR, 0, 0xbb, 0), 0);
+}
+
+static uint8_t mode_sense_status(struct mullion_device *device)
+{
+	uint8_t data[64];
+
+	return fake_scsi(device, 0, CDB(0x1a, 0, 0x3f, 0, 64), 6,
+			 UIS_DMA_FROM_DEVICE, data, sizeof(data)).status;
+}
+
+static void exclusive_access_hides_mode_pages(void **state)
+{
+	(void)state;
+	assert_int_equal(out(a, IGNORE, 0, 0, 0xa), 0);
+	assert_int_equal(out(a, RESERVE, 1, 0xa, 0), 0);
+	assert_int_equal(mode_sense_status(b), 0);
+	assert_int_equal(out(a, RELEASE, 1, 0xa, 0), 0);
+	assert_int_equal(out(a, RESERVE, 3, 0xa, 0), 0);
+	assert_int_equal(mode_sense_status(b), CONFLICT);
+	assert_int_equal(mode_sense_status(a), 0);
 }
 
 static void reserve_6(void **state)
@@ -363,6 +387,7 @@ int main(void)
 		TEST(full_status_and_capabilities),
 		TEST(what_is_refused),
 		TEST(moving),
+		TEST(exclusive_access_hides_mode_pages),
 		TEST(reserve_6),
 		TEST(mode_change_is_told_to_others),
 		TEST(a_second_user_must_share),
