@@ -292,7 +292,7 @@ static int loop_timeout(uint64_t now)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* Return: true if only a timer ended the sleep. */
+/* Return: true if only a timer ended the sleep, be it the watchdog's signal. */
 static bool loop_sleep(void)
 {
 	int ready = 0;
@@ -303,7 +303,7 @@ static bool loop_sleep(void)
 		loop_disarm();
 		loop.last_epoll = mullion_loop_now();
 		loop_run_timers(loop.last_epoll);
-		return !ready;
+		return ready <= 0;
 	}
 	loop_disarm();
 	return false;
