@@ -91,6 +91,38 @@ static void try_code(void)
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+/* Memory that was data first. */
+static void try_code_later(void)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	syscall(SYS_mprotect, memory, 4096, PROT_READ | PROT_EXEC);
+}
+
+static void try_memfd(void)
+{
+	syscall(SYS_memfd_create, "x", 0);
+}
+
+static void try_other_memory(void)
+{
+	syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0);
+}
+
+static void try_send_descriptor(void)
+{
+	syscall(SYS_sendmsg, 2, NULL, 0);
+}
+
+#ifdef __x86_64__
+/* The same kernel by another door: x32's numbers. */
+static void try_other_abi(void)
+{
+	syscall(0x40000000 | SYS_getpid);
+}
+#endif
+
 static void try_stat(void)
 {
 	char buffer[256];
@@ -233,6 +265,13 @@ int main(void)
 		{ "ptrace", try_ptrace },
 		{ "io_uring_setup", try_ring },
 		{ "mapping code", try_code },
+		{ "making data code", try_code_later },
+		{ "memfd_create", try_memfd },
+		{ "writing to another process", try_other_memory },
+		{ "sending descriptors", try_send_descriptor },
+#ifdef __x86_64__
+		{ "calls of another ABI", try_other_abi },
+#endif
 		{ "stat by name", try_stat },
 		{ "fcntl F_SETOWN", try_owner },
 		{ "prctl", try_prctl },
