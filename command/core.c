@@ -11,6 +11,7 @@
 #include "partition.h"
 #include "process.h"
 #include "service.h"
+#include "store.h"
 
 int mullion_core_new(struct mullion_core **ret, sd_event *event, const char *programs)
 {
@@ -44,6 +45,7 @@ void mullion_core_free(struct mullion_core *core)
 	while (core->services)
 		mullion_service_free(core->services);
 	mullion_service_class_free_all(core);
+	mullion_cp_images_free(core);
 	mullion_events_free(core->events);
 	sd_event_unref(core->event);
 	free(core);

@@ -71,14 +71,13 @@ int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device *
 void mullion_cp_device_free(struct mullion_cp_device *device)
 {
 	struct mullion_cp_device **link = &device->bus->devices;
-	struct mullion_core *core = device->bus->core;
 
 	while (*link != device)
 		link = &(*link)->next;
 	*link = device->next;
 	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_cp_disk_free(core, device->disks[i]);
-	mullion_cp_disk_free(core, device->leaving);
+		mullion_cp_disk_free(device->disks[i]);
+	mullion_cp_disk_free(device->leaving);
 	free(device);
 }
 
@@ -199,8 +198,6 @@ static void device_on_served(void *arg, int error, uint32_t status,
 	device->formatted = true;
 	device->failures = 0;
 	device->why[0] = '\0';
-	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_cp_disk_served(device->disks[i]);
 	mullion_service_changed(bus->service);
 	if (bus->partition)
 		mullion_partition_changed(bus->partition);
@@ -232,7 +229,8 @@ static int device_send_stores(struct mullion_cp_device *device, uint64_t handle,
 
 		if (only && device->disks[i] != only)
 			continue;
-		r = mullion_cp_disk_open(device->disks[i], &store, &fence, err);
+		r = mullion_cp_disk_open(device->disks[i], device->bus->service->generation,
+					 &store, &fence, err);
 		if (r < 0)
 			return r;
 		r = device_send_store(device, handle, i, store, fence);
@@ -327,7 +325,7 @@ void mullion_cp_device_server_lost(struct mullion_cp_device *device)
 	device->server = MULLION_END_NONE;
 	device->reconfiguring = false;
 	device->adding = NULL;		/* the successor gets it with the others */
-	mullion_cp_disk_free(device->bus->core, device->leaving);
+	mullion_cp_disk_free(device->leaving);
 	device->leaving = NULL;
 }
 
@@ -349,15 +347,13 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 	if (error == -EREMOTEIO && device->leaving)
 		device->disks[device->disk_count++] = device->leaving;
 	else
-		mullion_cp_disk_free(bus->core, device->leaving);
+		mullion_cp_disk_free(device->leaving);
 	device->leaving = NULL;
 	if (error == -ECONNRESET || !bus->partition) {
 		mullion_cp_bus_answered(bus);
 		return;
 	}
 	if (!error) {
-		if (adding)
-			mullion_cp_disk_served(adding);
 		mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label,
 				   "disks-changed", "guest %s has %u disks on %s:%u",
 				   bus->guest_name, device->disk_count, bus->name,
@@ -369,7 +365,7 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 			   bus->guest_name, mullion_cp_status_text(status, buffer));
 	if (adding) {
 		device_drop_disk(device, adding);
-		mullion_cp_disk_free(bus->core, adding);
+		mullion_cp_disk_free(adding);
 	}
 }
 

@@ -370,7 +370,7 @@ void mullion_partition_free(struct mullion_partition *p)
 	p->control = NULL;
 	partition_drop_buses(p);
 	for (unsigned int i = 0; i < p->waiting_count; i++)
-		mullion_cp_disk_free(p->core, p->waiting[i]);
+		mullion_cp_disk_free(p->waiting[i]);
 	p->waiting_count = 0;
 	while (*link != p)
 		link = &(*link)->next;

@@ -181,7 +181,7 @@ int mullion_partition_add_disk(struct mullion_partition *p, const char *spec,
 	r = bus ? mullion_cp_device_plug(bus->devices, disk, err) :
 		  partition_plug_bus(p, disk, err);
 	if (r < 0)
-		mullion_cp_disk_free(p->core, disk);
+		mullion_cp_disk_free(disk);
 	return r;
 }
 

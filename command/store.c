@@ -15,11 +15,10 @@
  * keeps no copy: the lock of a dead generation goes with its last I/O.  An
  * image that was renamed or replaced meanwhile is still the same image.
  *
- * NBD: the daemon connects and keeps a duplicate of each connection.  When a
- * generation that served has died, its connection becomes the fence: its
- * sending side is shut down, and the successor reads it to its end.  A
- * generation that died before it served has moved no data, so the fence of
- * its predecessor stays in force and its own connection is dropped.
+ * NBD: the daemon connects, once more for each generation, and the fence is what
+ * is left of the connections of dead ones (nbd.c).  They belong to the image: of
+ * several disks that share it, the service uses the connection of one.  An image
+ * that nobody uses any more stays until its server is done with it.
  *
  * Limits: one address is tried after the other for an NBD host, 3 s each at
  * most, during which the daemon waits.
@@ -27,23 +26,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core.h"
+#include "nbd.h"
 #include "store.h"
 #include "text.h"
 
 #define STORE_WHAT		"cannot use disk"
-#define STORE_CONNECT_MSEC	3000
 
 /* ---- identity ---------------------------------------------------------- */
 
@@ -78,6 +73,39 @@ static bool store_same_image(const struct mullion_image *a,
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
+static void store_free_image(struct mullion_image *image)
+{
+	struct mullion_image **link = &image->core->images;
+
+	while (*link != image)
+		link = &(*link)->next;
+	*link = image->next;
+	mullion_nbd_free(image->nbd);
+	free(image);
+}
+
+static void store_on_nbd_ended(void *arg)
+{
+	struct mullion_image *image = arg;
+
+	if (!image->refs)
+		store_free_image(image);
+}
+
+static void store_release_image(struct mullion_image *image)
+{
+	if (!image || --image->refs)
+		return;
+	if (!image->nbd || mullion_nbd_end(image->nbd))
+		store_free_image(image);
+}
+
+void mullion_cp_images_free(struct mullion_core *core)
+{
+	while (core->images)
+		store_free_image(core->images);
+}
+
 /* Register @wanted, or join those who use the same image already. */
 static int store_claim_image(struct mullion_core *core,
 			     const struct mullion_image *wanted,
@@ -88,6 +116,15 @@ static int store_claim_image(struct mullion_core *core,
 	for (image = core->images; image; image = image->next)
 		if (store_same_image(image, wanted))
 			break;
+	if (image && !image->refs) {
+		/* left by a guest that has ended: its fence is ours now */
+		memcpy(image->owner, wanted->owner, sizeof(image->owner));
+		image->shared = wanted->shared;
+		image->writable = wanted->writable;
+		image->refs = 1;
+		disk->image = image;
+		return 0;
+	}
 	if (image) {
 		bool both_read = !image->writable && !wanted->writable &&
 				 !image->shared && !wanted->shared;
@@ -109,23 +146,17 @@ static int store_claim_image(struct mullion_core *core,
 					 disk->spec.text, NULL, "out of memory");
 	*image = *wanted;
 	image->refs = 1;
+	image->core = core;
+	if (image->name[0] &&
+	    mullion_nbd_new(&image->nbd, core, image->name, store_on_nbd_ended, image) < 0) {
+		free(image);
+		return mullion_error_set(err, -ENOMEM, STORE_WHAT,
+					 disk->spec.text, NULL, "out of memory");
+	}
 	image->next = core->images;
 	core->images = image;
 	disk->image = image;
 	return 0;
-}
-
-static void store_release_image(struct mullion_core *core,
-				struct mullion_image *image)
-{
-	struct mullion_image **link = &core->images;
-
-	if (!image || --image->refs)
-		return;
-	while (*link != image)
-		link = &(*link)->next;
-	*link = image->next;
-	free(image);
 }
 
 /* ---- files and block devices ------------------------------------------- */
@@ -240,85 +271,14 @@ static void store_name_file(const struct mullion_cp_disk *disk,
 
 /* ---- NBD --------------------------------------------------------------- */
 
-static int store_wait_connected(int sock)
-{
-	struct pollfd pfd = { .fd = sock, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error = 0;
-	int r = poll(&pfd, 1, STORE_CONNECT_MSEC);
-
-	if (r < 0)
-		return -errno;
-	if (!r)
-		return -ETIMEDOUT;
-	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return -errno;
-	return -error;
-}
-
-static int store_connect_address(int family, const void *address, socklen_t len,
-				 int *ret_fd)
-{
-	int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = 0;
-
-	if (sock < 0)
-		return -errno;
-	if (connect(sock, address, len) < 0) {
-		r = -errno;
-		if (r == -EINPROGRESS || r == -EAGAIN)
-			r = store_wait_connected(sock);
-	}
-	if (r < 0) {
-		close(sock);
-		return r;
-	}
-	*ret_fd = sock;
-	return 0;
-}
-
-static int store_connect(const struct mullion_spec *spec, int *ret_fd,
-			 struct mullion_error *err)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list = NULL;
-	int r = -EADDRNOTAVAIL;
-
-	if (spec->path[0]) {
-		struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-		memcpy(un.sun_path, spec->path,
-		       strnlen(spec->path, sizeof(un.sun_path) - 1));
-		r = store_connect_address(AF_UNIX, &un, sizeof(un), ret_fd);
-	} else {
-		int gai = getaddrinfo(spec->host, spec->port, &hints, &list);
-
-		if (gai)
-			return mullion_error_set(err, -EHOSTUNREACH, STORE_WHAT,
-				spec->text, "check the host's name",
-				"%s", gai_strerror(gai));
-		for (struct addrinfo *a = list; a && r < 0; a = a->ai_next)
-			r = store_connect_address(a->ai_family, a->ai_addr,
-						  a->ai_addrlen, ret_fd);
-		freeaddrinfo(list);
-	}
-	if (r < 0)
-		return mullion_error_set(err, r, STORE_WHAT, spec->text,
-			"is the NBD server running?",
-			"cannot connect to it: %s", strerror(-r));
-	return 0;
-}
-
 static int store_check_nbd(struct mullion_cp_disk *disk, struct mullion_image *image,
 			   struct mullion_error *err)
 {
 	const struct mullion_spec *spec = &disk->spec;
-	int fd;
-	int r = store_connect(spec, &fd, err);
+	int r = mullion_nbd_connect(spec, &disk->fresh, err);
 
 	if (r < 0)
 		return r;
-	close(fd);
 	if (spec->path[0])
 		snprintf(image->name, sizeof(image->name), "nbd+unix:%.108s:%s",
 			 spec->path, spec->export);
@@ -326,47 +286,6 @@ static int store_check_nbd(struct mullion_cp_disk *disk, struct mullion_image *i
 		snprintf(image->name, sizeof(image->name), "nbd:%s:%s:%s",
 			 spec->host, spec->port, spec->export);
 	image->uuid = store_uuid(image->name);
-	return 0;
-}
-
-/* A generation that served has died: its connection is the fence now. */
-static void store_retire_connection(struct mullion_cp_disk *disk)
-{
-	if (disk->connection < 0)
-		return;
-	if (disk->served) {
-		if (disk->fence >= 0)
-			close(disk->fence);
-		disk->fence = disk->connection;
-		shutdown(disk->fence, SHUT_WR);
-	} else {
-		close(disk->connection);
-	}
-	disk->connection = -1;
-	disk->served = false;
-}
-
-static int store_open_nbd(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
-			  struct mullion_error *err)
-{
-	int fd, fence = -1;
-	int r;
-
-	store_retire_connection(disk);
-	r = store_connect(&disk->spec, &fd, err);
-	if (r < 0)
-		return r;
-	disk->connection = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (disk->connection >= 0 && disk->fence >= 0)
-		fence = fcntl(disk->fence, F_DUPFD_CLOEXEC, 3);
-	if (disk->connection < 0 || (disk->fence >= 0 && fence < 0)) {
-		r = -errno;
-		close(fd);
-		return mullion_error_set(err, r, STORE_WHAT, disk->spec.text,
-					 NULL, "%s", strerror(-r));
-	}
-	*ret_fd = fd;
-	*ret_fence = fence;
 	return 0;
 }
 
@@ -393,8 +312,7 @@ int mullion_cp_disk_new(struct mullion_core *core, const char *spec,
 		return mullion_error_set(err, -ENOMEM, STORE_WHAT, spec, NULL,
 					 "out of memory");
 	disk->path_fd = -1;
-	disk->connection = -1;
-	disk->fence = -1;
+	disk->fresh = -1;
 	memset(&image, 0, sizeof(image));
 	r = mullion_spec_parse(&disk->spec, spec, cwd, err);
 	if (r < 0)
@@ -433,28 +351,26 @@ int mullion_cp_disk_new(struct mullion_core *core, const char *spec,
 	*ret = disk;
 	return 0;
 fail:
-	mullion_cp_disk_free(core, disk);
+	mullion_cp_disk_free(disk);
 	return r;
 }
 
-void mullion_cp_disk_free(struct mullion_core *core, struct mullion_cp_disk *disk)
+void mullion_cp_disk_free(struct mullion_cp_disk *disk)
 {
 	if (!disk)
 		return;
-	store_release_image(core, disk->image);
+	store_release_image(disk->image);
 	if (disk->path_fd >= 0)
 		close(disk->path_fd);
-	if (disk->connection >= 0)
-		close(disk->connection);
-	if (disk->fence >= 0)
-		close(disk->fence);
+	if (disk->fresh >= 0)
+		close(disk->fresh);
 	free(disk);
 }
 
-int mullion_cp_disk_open(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
-		      struct mullion_error *err)
+int mullion_cp_disk_open(struct mullion_cp_disk *disk, uint64_t generation, int *ret_fd,
+		      int *ret_fence, struct mullion_error *err)
 {
-	int fd, r;
+	int fd, fresh = disk->fresh, r;
 
 	switch (disk->spec.store) {
 	case MULLION_STORE_FILE:
@@ -465,20 +381,14 @@ int mullion_cp_disk_open(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fen
 		*ret_fence = -1;
 		return 0;
 	case MULLION_STORE_NBD:
-		return store_open_nbd(disk, ret_fd, ret_fence, err);
+		disk->fresh = -1;
+		return mullion_nbd_open(disk->image->nbd, generation, &disk->spec, fresh,
+					ret_fd, ret_fence, err);
 	default:
 		*ret_fd = -1;
 		*ret_fence = -1;
 		return 0;
 	}
-}
-
-void mullion_cp_disk_served(struct mullion_cp_disk *disk)
-{
-	disk->served = true;
-	if (disk->fence >= 0)
-		close(disk->fence);
-	disk->fence = -1;
 }
 
 void mullion_cp_disk_fill(const struct mullion_cp_disk *disk,

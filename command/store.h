@@ -15,6 +15,7 @@
 #include "spec.h"
 
 struct mullion_core;
+struct mullion_nbd;
 
 /**
  * struct mullion_image - what is on the other side of a SPEC, by identity
@@ -25,6 +26,10 @@ struct mullion_core;
  * @shared: all its users said share=on
  * @writable: one of its users writes
  * @uuid: names the disk to the service
+ * @core: where it is registered
+ * @nbd: its connections, if it is an NBD store
+ *
+ * One of an NBD store stays registered until the server is done with it.
  */
 struct mullion_image {
 	struct mullion_image *next;
@@ -37,6 +42,8 @@ struct mullion_image {
 	bool shared;
 	bool writable;
 	guid_t uuid;
+	struct mullion_core *core;
+	struct mullion_nbd *nbd;
 };
 
 /**
@@ -48,10 +55,7 @@ struct mullion_image {
  * @bytes: size when it was checked; 0: only the store knows
  * @path_fd: O_PATH descriptor: pins the identity, is no open file description
  *	that could hold a lock; -1 if not a file
- * @connection: duplicate of the current generation's NBD connection; -1 if none
- * @fence: sending side of a dead generation's connection, until a successor
- *	has seen it drained; -1 if none
- * @served: the current generation has answered that it serves the disk
+ * @fresh: NBD connection of the check, for the first service; -1 if none
  */
 struct mullion_cp_disk {
 	struct mullion_spec spec;
@@ -60,9 +64,7 @@ struct mullion_cp_disk {
 	guid_t uuid;
 	uint64_t bytes;
 	int path_fd;
-	int connection;
-	int fence;
-	bool served;
+	int fresh;
 };
 
 /**
@@ -77,28 +79,27 @@ struct mullion_cp_disk {
 int mullion_cp_disk_new(struct mullion_core *core, const char *spec,
 		     const char *cwd, const char *owner,
 		     struct mullion_cp_disk **ret, struct mullion_error *err);
-void mullion_cp_disk_free(struct mullion_core *core, struct mullion_cp_disk *disk);
+void mullion_cp_disk_free(struct mullion_cp_disk *disk);
+
+/**
+ * mullion_cp_images_free() - those that still wait for their servers, by force
+ */
+void mullion_cp_images_free(struct mullion_core *core);
 
 /**
  * mullion_cp_disk_open() - descriptors for one generation of a service
+ * @generation: of the service
  * @ret_fd: a new open file description, or a new connection; -1 for a null
  *	store; the caller sends it and closes it
- * @ret_fence: the connection of a dead generation that may still have
- *	requests under way, sending side shut down; -1 if there is none; the
- *	caller sends it and closes it
+ * @ret_fence: a socket that ends when nothing of dead generations is under way
+ *	at an NBD server; -1 if there is nothing now; the caller sends it and
+ *	closes it
  *
  * To be called only when all former generations are dead.  May wait up to 3 s
  * for an NBD server.  Return: 0 or negative errno with @err filled in.
  */
-int mullion_cp_disk_open(struct mullion_cp_disk *disk, int *ret_fd, int *ret_fence,
-		      struct mullion_error *err);
-
-/**
- * mullion_cp_disk_served() - the service has answered that it serves the disk
- *
- * It has therefore seen the fence to its end.
- */
-void mullion_cp_disk_served(struct mullion_cp_disk *disk);
+int mullion_cp_disk_open(struct mullion_cp_disk *disk, uint64_t generation, int *ret_fd,
+		      int *ret_fence, struct mullion_error *err);
 
 /**
  * mullion_cp_disk_fill() - the disk as the service is told of it

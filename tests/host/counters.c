@@ -38,7 +38,6 @@ static struct counter counters[COUNTERS_MAX];
 static unsigned int count;
 static uint64_t executed, unknown, unknown_done;
 static bool ending;
-static uint64_t seen_generations;
 
 /* A block that says its number everywhere: half an old one would show. */
 static void fill(uint8_t *block, unsigned int index, uint64_t value)
@@ -123,17 +122,17 @@ static void counter_done(struct mullion_disk_io *io)
 		counter_submit(counter);
 }
 
-static uint64_t generations(void)
+/* Kills may go on: only what follows the last one that was wanted counts. */
+static bool survived(uint64_t wanted)
 {
 	struct mullion_disk_counters now;
+	bool enough;
 
 	mullion_disk_counters(client.disk, &now);
-	if (now.generations != seen_generations) {
-		seen_generations = now.generations;
-		for (unsigned int i = 0; i < count; i++)
-			counters[i].rounds = 0;
-	}
-	return now.generations;
+	enough = now.generations >= wanted;
+	for (unsigned int i = 0; !enough && i < count; i++)
+		counters[i].rounds = 0;
+	return enough;
 }
 
 static bool settled(void)
@@ -219,7 +218,7 @@ int main(int argc, char **argv)
 		counters[i].memory = client_alloc(&client, 1024, &counters[i].offset);
 		counter_submit(&counters[i]);
 	}
-	while (generations() < wanted || !settled())
+	while (!survived(wanted) || !settled())
 		turn();
 	ending = true;
 	while (!idle())

@@ -20,7 +20,8 @@ cat >slow.sh <<-'EOF'
 	thread_model) echo parallel ;;
 	get_size) stat -c %s "$image" ;;
 	can_write | can_flush | flush) ;;
-	can_zero | can_trim | can_fua) exit 3 ;;
+	can_fua) echo none ;;
+	can_zero | can_trim) exit 3 ;;
 	pread) dd if="$image" iflag=skip_bytes,count_bytes skip="$4" count="$3" bs=64k status=none ;;
 	pwrite)
 		[ $((RANDOM % 8)) != 0 ] || sleep 1
@@ -57,7 +58,7 @@ end_server $slow
 info "nbdkit: $(cat nbdkit.out), recovery within $longest ms"
 
 start_slow qemu.img
-qemu-nbd --persistent --shared 8 --format raw --cache none --socket "$PWD/qemu.sock" \
+qemu-nbd --persistent --format raw --cache none --socket "$PWD/qemu.sock" \
 	"nbd+unix:///?socket=$PWD/qemu.img.sock" >qemu.log 2>&1 &
 qemu=$!
 wait_until 20 test -S qemu.sock || fail "qemu-nbd did not start"

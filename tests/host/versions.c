@@ -21,7 +21,7 @@
 #include "client.h"
 
 #define BLOCKS_MAX	64
-#define ROUNDS_AFTER	4	/* writes of each block after the last kill */
+#define ROUNDS_AFTER	4	/* writes of each block after the last kill wanted */
 
 struct block {
 	struct mullion_disk_io io;
@@ -29,7 +29,7 @@ struct block {
 	uint64_t offset;	/* of its buffer in the pool */
 	uint64_t *memory;
 	unsigned int index;
-	unsigned int rounds;	/* writes since the last generation came */
+	unsigned int rounds;	/* writes since the last kill that was wanted */
 	bool writing;
 	bool busy;
 };
@@ -40,7 +40,6 @@ static unsigned int block_count;
 static uint32_t block_bytes;
 static uint64_t writes, reads;
 static bool ending;
-static uint64_t seen_generations;
 
 static void fill(uint64_t *words, uint32_t bytes, unsigned int index, uint64_t version)
 {
@@ -136,17 +135,17 @@ static bool block_is_idle(const struct block *block)
 	return !block->busy;
 }
 
-static uint64_t generations(void)
+/* Kills may go on: only what follows the last one that was wanted counts. */
+static bool survived(uint64_t wanted)
 {
 	struct mullion_disk_counters counters;
+	bool enough;
 
 	mullion_disk_counters(client.disk, &counters);
-	if (counters.generations != seen_generations) {
-		seen_generations = counters.generations;
-		for (unsigned int i = 0; i < block_count; i++)
-			blocks[i].rounds = 0;
-	}
-	return counters.generations;
+	enough = counters.generations >= wanted;
+	for (unsigned int i = 0; !enough && i < block_count; i++)
+		blocks[i].rounds = 0;
+	return enough;
 }
 
 static void turn(void)
@@ -161,7 +160,7 @@ static void run(uint64_t wanted)
 {
 	for (unsigned int i = 0; i < block_count; i++)
 		block_next(&blocks[i]);
-	while (generations() < wanted || !all(block_is_settled))
+	while (!survived(wanted) || !all(block_is_settled))
 		turn();
 	ending = true;
 	while (!all(block_is_idle))
