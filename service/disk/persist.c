@@ -113,7 +113,10 @@ struct persist_intent *persist_intent(struct mullion_state_object *object,
 	return &persist_area(object)->journal[slot];
 }
 
-/* A free slot, else the oldest answer that nobody has asked for. */
+/*
+ * A free slot; else, when no running write will make one free, the oldest
+ * answer that nobody has asked for.
+ */
 static int persist_intent_choose(struct persist_area *area)
 {
 	int active = 0, oldest = -EAGAIN, i;
@@ -132,7 +135,7 @@ static int persist_intent_choose(struct persist_area *area)
 		if (oldest < 0 || intent->serial < area->journal[oldest].serial)
 			oldest = i;
 	}
-	return oldest;
+	return active ? -EAGAIN : oldest;
 }
 
 int persist_intent_begin(struct mullion_state_object *object,

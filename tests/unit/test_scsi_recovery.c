@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../service/disk/persist.h"
 #include "../lib/scsi_cdb.h"
 
 #define GENERATIONS	40
@@ -350,6 +351,38 @@ static void a_failed_flush_is_not_forgotten(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Writes of a nexus that is back must not cost another the answers it is owed. */
+static void answers_are_kept_while_writes_run(void **state)
+{
+	static struct mullion_state_object object;
+	static const uint8_t data[512];
+	const guid_t away = { { 1 } }, back = { { 2 } };
+	struct persist_body body;
+	uint64_t i;
+	int slot;
+
+	(void)state;
+	persist_load(&object, &body);
+	for (i = 1; i <= 8; i++) {
+		slot = persist_intent_begin(&object, &away, i, 5, i, 1, data, 512);
+		assert_true(slot >= 0);
+		persist_intent_phase(&object, slot, INTENT_APPLIED);
+	}
+	for (i = 8; i < PERSIST_JOURNAL_SLOTS; i++)
+		assert_true(persist_intent_begin(&object, &back, i, 6, i, 1, data,
+						 512) >= 0);
+	assert_int_equal(persist_intent_begin(&object, &back, 99, 6, 1, 1, data,
+					      512), -EAGAIN);
+	for (i = 1; i <= 8; i++)
+		assert_true(persist_intent_find(&object, &away, i, 5) >= 0);
+	/* nothing runs, nothing is free: one has to go, the oldest */
+	for (slot = 0; slot < PERSIST_JOURNAL_SLOTS; slot++)
+		persist_intent_phase(&object, slot, INTENT_APPLIED);
+	assert_true(persist_intent_begin(&object, &back, 99, 6, 1, 1, data, 512) >= 0);
+	assert_int_equal(persist_intent_find(&object, &away, 1, 5), -ENOENT);
+	assert_true(persist_intent_find(&object, &away, 2, 5) >= 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -359,6 +392,7 @@ int main(void)
 		TEST(registration_happens_once),
 		TEST(image_of_another_program_is_refused),
 		TEST(a_failed_flush_is_not_forgotten),
+		cmocka_unit_test(answers_are_kept_while_writes_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
