@@ -194,6 +194,9 @@ class Api(Case):
         self.call("POST", f"/v1/services/{service}/restart")
         self.call("GET", "/v1/guests")
         self.attach()
+        # The successor serves before anything can be changed.
+        self.wait_for(lambda: [self.call("GET", f"/v1/services/{service}")[key]
+                               for key in ("generation", "state")] == [2, "serving"])
         self.call("POST", "/v1/guests/p/disks", {"spec": "null:2M,serial=two"})
         # The service answers a change before the next one can begin.
         self.wait_for(lambda: self.raw("DELETE", "/v1/guests/p/disks",
