@@ -109,7 +109,15 @@ bench:
 	@$(MAKE) bench-build image-builtin
 	@bench/run
 
-# The benchmark program and the fio engine, which some tests use too.
+# The fio engine for the tests; `make bench-build` makes it too.
+.PHONY: fio-engine
+fio-engine: build/build.ninja
+	@bench/get-peers fio
+	@[ -e build/bench/fio-mullion.so ] || meson setup --reconfigure -Dbench=true build \
+		>build/setup.log 2>&1 || { cat build/setup.log; exit 1; }
+	@$(MAKE) build
+
+# The benchmark program and the fio engine.
 .PHONY: bench-build
 bench-build: build/build.ninja
 	@bench/get-peers

@@ -23,35 +23,18 @@ process_guest one "$PWD/shared.img,share=on"
 process_guest two "$PWD/shared.img,share=on"
 expect "service of both" "$(shown one services.0.name)" "$(shown two services.0.name)"
 
-zeroes() {	# BYTES
-	printf "%0$((2 * $1))d" 0
-}
-register="5f00 0000 0000 0000 18 00 $(zeroes 8) 0000000000000abc $(zeroes 8)"
-reserve="5f01 0500 0000 0000 18 00 0000000000000abc $(zeroes 16)"
+# CDB, and data to send or bytes to receive.
+zero=0000000000000000
+key=0000000000000abc
+register="5f000000000000001800 $zero$key$zero"
+reserve="5f010500000000001800 $key$zero$zero"
+keys="5e000000000000010000 <256"
+holder="5e010000000000010000 <256"
+write="2a000000000000000100 $(printf 'ab%.0s' {1..512})"
+read="28000000000000000100 <512"
 
-# scsi GUEST CDB-and-data...: spaces within either are for the reader
-scsi() {
-	local guest=$1
-	shift
-	"$programs/scsi-send" "$guest" 0 <<-EOF
-		$*
-	EOF
-}
-cdb() {	# DIGITS... [-- DATA...]
-	local line='' word
-	for word; do
-		[ "$word" != -- ] && line+=$word || line+=' '
-	done
-	echo "$line"
-}
-# shellcheck disable=SC2086 # digits, one word each for the reader's sake
-{
-	register=$(cdb 5f00 0000 0000 0000 18 00 -- $(zeroes 8) 0000000000000abc $(zeroes 8))
-	reserve=$(cdb 5f01 0500 0000 0000 18 00 -- 0000000000000abc $(zeroes 16))
-	keys=$(cdb 5e00 0000 0000 0001 00 00 -- '<256')
-	holder=$(cdb 5e01 0000 0000 0001 00 00 -- '<256')
-	write=$(cdb 2a00 0000 0000 0000 01 00 -- "$(printf 'ab%.0s' {1..512})")
-	read=$(cdb 2800 0000 0000 0000 01 00 -- '<512')
+scsi() {	# GUEST LINE
+	"$programs/scsi-send" "$1" 0 <<<"$2"
 }
 
 # Write Exclusive, Registrants Only: the other guest reads, and may not write.

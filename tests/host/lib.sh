@@ -6,6 +6,7 @@
 # The base is that of the guest tests: a daemon of the test's own, which runs
 # while the test does.  Guests here are processes: fio with Mullion's engine, and
 # the programs of this folder (build/tests/host/).
+# shellcheck disable=SC2154 # $top, $mullion and $dir are set there
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$0")/../guest/lib.sh"
 
@@ -45,15 +46,38 @@ is_gone() {	# PID
 }
 
 # kill_while GUEST PID MILLISECONDS: kill the guest's service at moments up to
-# so far apart as long as the process runs; the number of kills is in $kills,
-# the longest recovery in ms in $longest
+# so far apart as long as the process runs; the number of kills is in $kills, a
+# text about recovery in $recovery
+# shellcheck disable=SC2034 # for those who source this
 kill_while() {
+	local median longest
 	"$top/tests/chaos/kill-service.py" "$@" >kills || fail "no successor"
-	read -r kills longest <kills
+	read -r kills median longest <kills
+	recovery="recovery in $median ms, at most $longest ms"
 }
 
-# Ends a server of the test in order, so that nothing of it is under way.
+# A server of the test; it goes with the test, whatever becomes of that.
+servers=()
+server() {	# NAME COMMAND...: log in NAME.log, pid in $server
+	local log=$1.log
+	shift
+	"$@" >"$log" 2>&1 &
+	server=$!
+	servers+=("$server")
+}
+
+# Ends one in order, so that nothing of it is under way.
 end_server() {	# PID
 	kill "$1"
 	wait_until 30 is_gone "$1" || fail "server $1 does not end"
 }
+
+host_end() {
+	local status=$? pid
+	for pid in ${servers[@]+"${servers[@]}"}; do
+		kill "$pid" 2>/dev/null || true
+	done
+	(exit $status)
+	lib_end
+}
+trap host_end EXIT

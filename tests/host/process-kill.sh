@@ -26,7 +26,7 @@ expect "generation" $((kills + 1)) "$(shown k services.0.generation)"
 # Asked for again by the guest, or the answer recalled.
 again=$(($(shown k devices.0.counters.replayed) + $(shown k devices.0.counters.recalled)))
 [ $again -gt 0 ] || fail "no request was ever under way at a kill"
-info "$kills kills, a successor serves within $longest ms; $again requests of dead services finished"
+info "$kills kills, $recovery; $again requests of dead services finished"
 
 # A service that hangs is killed when its heartbeat has stood still.
 generation=$(shown k services.0.generation)

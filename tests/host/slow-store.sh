@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# time: 600
 #
 # No write of a dead service lands over a newer one that was acknowledged: on
 # stores where some writes take a second and others none, with many under way
@@ -34,46 +35,55 @@ chmod +x slow.sh
 
 start_slow() {	# IMAGE: sets $slow
 	truncate -s 1M "$1"
-	MULLION_SLOW_IMAGE=$PWD/$1 nbdkit --foreground --unix "$PWD/$1.sock" \
-		sh "$PWD/slow.sh" >"$1.log" 2>&1 &
-	slow=$!
+	server "$1" env MULLION_SLOW_IMAGE="$PWD/$1" nbdkit --foreground \
+		--unix "$PWD/$1.sock" sh "$PWD/slow.sh"
+	slow=$server
 	wait_until 20 test -S "$1.sock" || { cat "$1.log"; fail "nbdkit did not start"; }
 }
 
-# survive GUEST BLOCKS BYTES GENERATIONS MILLISECONDS
+# survive GUEST MILLISECONDS PROGRAM ARG...: kill its service while it runs
 survive() {
-	local work
-	"$programs/versions" "$1" 0 "$1.record" "$2" "$3" "$4" 150 >"$1.out" 2>&1 &
+	local guest=$1 pause=$2 program=$3 work
+	shift 3
+	"$programs/$program" "$guest" 0 "$guest.record" "$@" 150 >"$guest.out" 2>&1 &
 	work=$!
-	kill_while "$1" $work "$5"
-	wait $work || { cat "$1.out"; fail "guest $1"; }
-	"$mullion" stop "$1" >/dev/null
+	kill_while "$guest" $work "$pause"
+	wait $work || { cat "$guest.out"; fail "guest $guest"; }
+	"$mullion" stop "$guest" >/dev/null
 }
 
 start_slow nbd.img
 process_guest nbdkit "nbd+unix:///?socket=$PWD/nbd.img.sock"
-survive nbdkit 12 4096 10 400
+survive nbdkit 400 versions 12 4096 10
 end_server $slow
 "$programs/versions" check nbd.img nbdkit.record || fail "nbdkit"
-info "nbdkit: $(cat nbdkit.out), recovery within $longest ms"
+info "nbdkit: $(cat nbdkit.out), $recovery"
 
 start_slow qemu.img
-qemu-nbd --persistent --format raw --cache none --socket "$PWD/qemu.sock" \
-	"nbd+unix:///?socket=$PWD/qemu.img.sock" >qemu.log 2>&1 &
-qemu=$!
+server qemu qemu-nbd --persistent --format raw --cache none --socket "$PWD/qemu.sock" \
+	"nbd+unix:///?socket=$PWD/qemu.img.sock"
+qemu=$server
 wait_until 20 test -S qemu.sock || fail "qemu-nbd did not start"
 process_guest qemu "nbd+unix:///?socket=$PWD/qemu.sock"
-survive qemu 12 4096 10 400
+survive qemu 400 versions 12 4096 10
 end_server $qemu
 end_server $slow
 "$programs/versions" check qemu.img qemu.record || fail "qemu-nbd"
-info "qemu-nbd: $(cat qemu.out), recovery within $longest ms"
+info "qemu-nbd: $(cat qemu.out), $recovery"
+
+# COMPARE AND WRITE, whose write the successor does again.
+start_slow caw.img
+process_guest caw "nbd+unix:///?socket=$PWD/caw.img.sock"
+survive caw 400 counters 12 10
+end_server $slow
+"$programs/counters" check caw.img caw.record || fail "COMPARE AND WRITE"
+info "nbdkit, COMPARE AND WRITE: $(cat caw.out), $recovery"
 
 # Writes of more than 256 KiB, and all with cache=none, go through the ring.
 for cache in writeback none; do
 	truncate -s 64M $cache.img
 	process_guest file-$cache "$PWD/$cache.img,cache=$cache"
-	survive file-$cache 12 524288 12 200
+	survive file-$cache 200 versions 12 524288 12
 	"$programs/versions" check $cache.img file-$cache.record || fail "file, cache=$cache"
-	info "file, cache=$cache: $(cat file-$cache.out), recovery within $longest ms"
+	info "file, cache=$cache: $(cat file-$cache.out), $recovery"
 done
