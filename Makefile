@@ -44,7 +44,7 @@ build/build.ninja:
 .PHONY: build
 build: | build/
 	@[ -e build/build.ninja ] || $(MAKE) build/build.ninja
-	@ninja -C build --quiet
+	@log=$$(ninja -C build 2>&1) || { echo "$$log"; exit 1; }
 
 build/:
 	@mkdir -p build
@@ -73,16 +73,16 @@ build/images/test-$(1)/initrd.img: build/modules/$(KERNEL_$(1))/stamp $(IMAGE_SO
 	@image/builtin --test $(KERNEL_$(1)) $$(@D)
 .PHONY: image-test-$(1)
 image-test-$(1): | build/
-	@$$(MAKE) build/images/test-$(1)/initrd.img
+	@$$(MAKE) -s build/images/test-$(1)/initrd.img
 endef
 $(foreach series,6.1 6.12,$(eval $(call test_image,$(series))))
 
 .PHONY: images image-builtin image-debian
 images: image-builtin image-debian
 image-builtin: | build/
-	@$(MAKE) build/images/builtin/initrd.img
+	@$(MAKE) -s build/images/builtin/initrd.img
 image-debian: | build/
-	@$(MAKE) build/images/debian/initrd.img
+	@$(MAKE) -s build/images/debian/initrd.img
 
 # The demo guest writes to a copy; `rm build/demo.img` starts it afresh.
 .PHONY: run
