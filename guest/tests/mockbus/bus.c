@@ -14,8 +14,11 @@
 static struct mock mock;
 static struct dentry *mock_debugfs;
 
+static DECLARE_COMPLETION(mock_released);
+
 static void mock_device_release(struct device *device)
 {
+	complete(&mock_released);
 }
 
 static struct bus_type mock_bus_type = {
@@ -380,6 +383,7 @@ static void __exit mockbus_exit(void)
 	debugfs_remove_recursive(mock_debugfs);
 	mock_service_stop(&mock);
 	device_unregister(&mock.dev.device);
+	wait_for_completion(&mock_released);
 	bus_unregister(&mock_bus_type);
 	vfree(mock.channel);
 	vfree(mock.pool);
