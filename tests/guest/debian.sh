@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # needs: debian
-# time: 900
+# time: 1800
 #
 # Debian with its root file system on a disk of mullion-disk: boots to a login,
 # does package-sized file work, and after a reboot has the same data, inside
