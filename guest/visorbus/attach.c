@@ -38,6 +38,12 @@ static bool attach_is_there(const struct visorchannel *channel)
 
 static void attach_raise(struct visorchannel *channel, u32 state)
 {
+	u64 epoch = READ_ONCE(*attach_u64(channel, EXT(client_epoch))) + 1;
+
+	/* Somebody put it back: raised twice, or it would look confirmed. */
+	if (epoch == READ_ONCE(*attach_u64(channel, EXT(server_epoch))))
+		epoch++;
+	channel->epoch = epoch;
 	WRITE_ONCE(*attach_u64(channel, EXT(client_incarnation)),
 		   channel->incarnation);
 	WRITE_ONCE(*attach_u64(channel, EXT(features_accepted)),
@@ -45,11 +51,9 @@ static void attach_raise(struct visorchannel *channel, u32 state)
 	WRITE_ONCE(*attach_u64(channel, EXT(client_generation)),
 		   channel->generation);
 	WRITE_ONCE(*attach_u32(channel, EXT(client_state)), state);
-	channel->epoch = READ_ONCE(*attach_u64(channel, EXT(client_epoch))) + 1;
 	/* pairs with the server's acquire of client_epoch */
-	smp_store_release(attach_u64(channel, EXT(client_epoch)),
-			  channel->epoch);
-	trace_visorbus_raise(channel->addr, channel->epoch, channel->generation,
+	smp_store_release(attach_u64(channel, EXT(client_epoch)), epoch);
+	trace_visorbus_raise(channel->addr, epoch, channel->generation,
 			     channel->features, state);
 	visorchannel_ring(channel, 0);
 }
@@ -62,6 +66,18 @@ static u64 attach_generation(const struct visorchannel *channel)
 	return smp_load_acquire(generation);
 }
 
+/* With whom, as whom, and what of it all both sides understand. */
+static void attach_agree(struct visorchannel *channel)
+{
+	u64 offered;
+
+	while (!channel->incarnation)
+		channel->incarnation = get_random_u64();
+	channel->generation = attach_generation(channel);
+	offered = READ_ONCE(*attach_u64(channel, EXT(features_offered)));
+	channel->features = offered & channel->wanted & MULLION_EXTF_KNOWN;
+}
+
 /**
  * visorchannel_raise() - ask the server for a new epoch
  * @channel: with @wanted set; @incarnation 0 is replaced by a new one
@@ -70,15 +86,9 @@ static u64 attach_generation(const struct visorchannel *channel)
  */
 void visorchannel_raise(struct visorchannel *channel)
 {
-	u64 offered;
-
 	if (!channel->has_ext)
 		return;
-	while (!channel->incarnation)
-		channel->incarnation = get_random_u64();
-	channel->generation = attach_generation(channel);
-	offered = READ_ONCE(*attach_u64(channel, EXT(features_offered)));
-	channel->features = offered & channel->wanted & MULLION_EXTF_KNOWN;
+	attach_agree(channel);
 	attach_raise(channel, MULLION_CLIENT_ATTACHING);
 }
 
@@ -92,7 +102,10 @@ void visorchannel_raise_detached(struct visorchannel *channel)
 {
 	if (!channel->has_ext || !attach_is_there(channel))
 		return;
-	channel->generation = attach_generation(channel);
+	/* A channel that the server has stopped takes nobody it knows. */
+	if (visorchannel_server_fault(channel))
+		channel->incarnation = 0;
+	attach_agree(channel);
 	attach_raise(channel, MULLION_CLIENT_DETACHED);
 }
 

@@ -24,9 +24,11 @@
 DEFINE_MUTEX(visorbus_lock);
 DECLARE_WAIT_QUEUE_HEAD(visorbus_idle);
 struct workqueue_struct *visorbus_wq;
+struct workqueue_struct *visorbus_config_wq;
 
 static LIST_HEAD(bus_list);
 static unsigned int bus_count;
+static DEFINE_SPINLOCK(bus_name_lock);
 
 /* ---- the bus type ------------------------------------------------------- */
 
@@ -164,9 +166,10 @@ static ssize_t partition_name_show(struct device *device,
 	struct visor_bus *bus = to_visor_bus(device);
 	ssize_t len;
 
-	mutex_lock(&visorbus_lock);
+	/* Not visorbus_lock: with that held a bus waits for its readers to end. */
+	spin_lock(&bus_name_lock);
 	len = sysfs_emit(buf, "%s\n", bus->name ?: "(null)");
-	mutex_unlock(&visorbus_lock);
+	spin_unlock(&bus_name_lock);
 	return len;
 }
 static DEVICE_ATTR_RO(partition_name);
@@ -220,6 +223,19 @@ static const struct device_type bus_device_type = {
 };
 
 /* ---- buses ------------------------------------------------------------------ */
+
+/**
+ * visor_bus_set_name() - give a bus another name
+ * @bus: the bus
+ * @name: from kmalloc(), the bus's from here on
+ */
+void visor_bus_set_name(struct visor_bus *bus, char *name)
+{
+	spin_lock(&bus_name_lock);
+	swap(bus->name, name);
+	spin_unlock(&bus_name_lock);
+	kfree(name);
+}
 
 /**
  * visor_bus_find() - the bus of a number
@@ -427,9 +443,14 @@ static int __init visorbus_init(void)
 				      WQ_SYSFS, 0);
 	if (!visorbus_wq)
 		return -ENOMEM;
+	/* Probe and remove allocate and flush: no business of reclaim. */
+	visorbus_config_wq = alloc_workqueue("visorbus_config", WQ_UNBOUND, 0);
+	error = -ENOMEM;
+	if (!visorbus_config_wq)
+		goto destroy_wq;
 	error = bus_register(&visorbus_type);
 	if (error)
-		goto destroy_wq;
+		goto destroy_config_wq;
 	error = visor_chipset_init();
 	if (error)
 		goto unregister_bus;
@@ -444,6 +465,8 @@ exit_chipset:
 	visor_chipset_exit();
 unregister_bus:
 	bus_unregister(&visorbus_type);
+destroy_config_wq:
+	destroy_workqueue(visorbus_config_wq);
 destroy_wq:
 	destroy_workqueue(visorbus_wq);
 	return error;
@@ -455,6 +478,7 @@ static void __exit visorbus_exit(void)
 	visor_bus_debugfs_exit();
 	visor_chipset_exit();
 	bus_unregister(&visorbus_type);
+	destroy_workqueue(visorbus_config_wq);
 	destroy_workqueue(visorbus_wq);
 }
 

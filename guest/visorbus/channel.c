@@ -31,6 +31,8 @@ static const char *channel_open_ext(struct visorchannel *channel)
 			      channel->bytes))
 		return "extension outside the channel";
 	memcpy(&channel->info, channel_ext(channel), sizeof(channel->info));
+	/* What is checked below is what was copied. */
+	barrier();
 	if (channel->info.magic != MULLION_CHANNEL_EXT_MAGIC ||
 	    channel->info.version != MULLION_CHANNEL_EXT_VERSION ||
 	    channel->info.bytes != MULLION_CHANNEL_EXT_BYTES)
@@ -71,6 +73,8 @@ struct visorchannel *visorchannel_open(struct visor_window *window,
 	channel->base = (u8 *)window->base + offset;
 	channel->addr = addr;
 	memcpy(&channel->header, channel->base, sizeof(channel->header));
+	/* What is checked below is what was copied. */
+	barrier();
 	*why = "bad signature";
 	if (channel->header.signature != VISOR_CHANNEL_SIGNATURE)
 		goto refuse;
@@ -149,9 +153,10 @@ static int channel_open_queue(struct visorchannel *channel, unsigned int i,
 	if (!mullion_range_ok(offset, sizeof(struct signal_queue_header),
 			      channel->bytes))
 		return -EPROTO;
-	memcpy(&slot_bytes, channel->base + offset +
-	       offsetof(struct signal_queue_header, signal_size),
-	       sizeof(slot_bytes));
+	if (offset % sizeof(u64))
+		return -EPROTO;
+	slot_bytes = READ_ONCE(*(u32 *)(channel->base + offset +
+		offsetof(struct signal_queue_header, signal_size)));
 	if (!slot_bytes || slot_bytes > VISOR_SLOT_BYTES_MAX)
 		return -EPROTO;
 	error = mullion_sq_attach(&sq, channel->base, channel->bytes, offset,

@@ -16,7 +16,8 @@
  * stop, then it detaches.  DEVICE_DESTROY is answered when all that is done.
  *
  * Failure behaviour: a server that does not confirm the detach within
- * VISOR_DETACH_TIMEOUT keeps the pool areas (pool.c), not the device.
+ * VISOR_DETACH_TIMEOUT keeps the pool areas (pool.c), not the device.  A probe
+ * that found no server is repeated when one confirms (state.c).
  */
 #include <linux/slab.h>
 
@@ -156,15 +157,22 @@ int visor_device_bus_probe(struct device *device)
 	clear_bit(VISOR_DEV_GATED, &priv->flags);
 	clear_bit(VISOR_DEV_FAULT, &priv->flags);
 	clear_bit(VISOR_DEV_RESET, &priv->flags);
+	clear_bit(VISOR_DEV_RETRY, &priv->flags);
 	dev->visorchannel->incarnation = 0;
 	visor_chipset_hold();
 	error = drv->probe(dev);
 	trace_visorbus_probe(dev->chipset_bus_no, dev->chipset_dev_no,
 			     drv->name, error);
 	if (error) {
+		if (error == -ETIMEDOUT)
+			set_bit(VISOR_DEV_RETRY, &priv->flags);
 		visor_device_detach(dev, VISOR_DETACH_TIMEOUT);
 		priv->type[0] = '\0';
 		priv->drv = NULL;
+		/* It came just now: not the state work's to notice. */
+		if (!test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
+		    test_and_clear_bit(VISOR_DEV_RETRY, &priv->flags))
+			visor_device_look_for_driver(dev);
 	} else {
 		visor_bus_write_device_info(dev);
 	}
@@ -205,7 +213,7 @@ void visor_device_bus_shutdown(struct device *device)
 static void device_kick_config(struct visor_device *dev)
 {
 	get_device(&dev->device);
-	if (!queue_work(visorbus_wq, &dev->priv->config_work))
+	if (!queue_work(visorbus_config_wq, &dev->priv->config_work))
 		put_device(&dev->device);
 }
 

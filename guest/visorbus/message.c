@@ -143,12 +143,12 @@ static void message_bus_configure(struct visor_request *request)
 		if (request->payload)
 			guid_copy(&bus->partition_guid, &id);
 		if (name)
-			swap(bus->name, name);
+			visor_bus_set_name(bus, name);
 	} else {
+		kfree(name);
 		status = CONTROLVM_RESP_BUS_INVALID;
 	}
 	mutex_unlock(&visorbus_lock);
-	kfree(name);
 out:
 	message_done(request, status);
 }

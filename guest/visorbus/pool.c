@@ -126,13 +126,39 @@ static bool pool_limbo_take(struct visor_window *window, const void *base,
 	return false;
 }
 
+/*
+ * A server that came after a device had left does not know of it: tell it,
+ * unless another device has the channel now, whose attach says the same.
+ */
+static void pool_limbo_remind(struct visor_window *window,
+			      struct pool_limbo *limbo)
+{
+	struct visor_device_private *priv;
+
+	/* Devices are in that list before they attach for the first time. */
+	spin_lock_irq(&window->devices_lock);
+	list_for_each_entry(priv, &window->devices, window_node)
+		if (visorchannel_overlaps(priv->dev->visorchannel,
+					  limbo->channel))
+			goto out;
+	if (visorchannel_poll(limbo->channel) == VISOR_ATTACH_OUTDATED) {
+		visorchannel_raise_detached(limbo->channel);
+		limbo->epoch = limbo->channel->epoch;
+	}
+out:
+	spin_unlock_irq(&window->devices_lock);
+}
+
 static void pool_limbo_work(struct work_struct *work)
 {
+	struct pool_limbo *limbo;
 	struct visor_window *window = container_of(to_delayed_work(work),
 						   struct visor_window,
 						   limbo_work);
 
 	mutex_lock(&window->pool->lock);
+	list_for_each_entry(limbo, &window->limbo, node)
+		pool_limbo_remind(window, limbo);
 	pool_limbo_sweep(window, false);
 	if (!list_empty(&window->limbo))
 		queue_delayed_work(visorbus_wq, &window->limbo_work,

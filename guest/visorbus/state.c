@@ -144,7 +144,8 @@ static void state_raise(struct visor_device *dev, bool new_incarnation)
 	struct visorchannel *channel = dev->visorchannel;
 	struct visor_device_private *priv = dev->priv;
 
-	if (new_incarnation) {
+	/* Pause may have found the rings broken. */
+	if (new_incarnation || test_bit(VISOR_DEV_FAULT, &priv->flags)) {
 		channel->incarnation = 0;
 		clear_bit(VISOR_DEV_RESET, &priv->flags);
 		clear_bit(VISOR_DEV_FAULT, &priv->flags);
@@ -226,7 +227,7 @@ bool visor_state_needs_look(struct visor_device *dev)
 	if (READ_ONCE(priv->state) == VISOR_STATE_DETACHED)
 		return test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
 		       channel->epoch &&
-		       visorchannel_ended(channel, channel->epoch);
+		       visorchannel_poll(channel) != VISOR_ATTACH_WAITING;
 	if (!channel->has_ext || READ_ONCE(channel->window->gone) ||
 	    !test_bit(VISOR_DEV_ENABLED, &priv->flags))
 		return false;
@@ -252,11 +253,10 @@ static void state_look_live(struct visor_device *dev)
 	struct visor_device_private *priv = dev->priv;
 	u32 reason = visorchannel_server_fault(dev->visorchannel);
 	bool reset = test_bit(VISOR_DEV_RESET, &priv->flags);
-	bool fault = test_bit(VISOR_DEV_FAULT, &priv->flags);
 	int error;
 
 	if (!reset && !state_new_generation(dev)) {
-		if (fault || reason)
+		if (reason || test_bit(VISOR_DEV_FAULT, &priv->flags))
 			state_fault(dev, reason);
 		return;
 	}
@@ -264,7 +264,7 @@ static void state_look_live(struct visor_device *dev)
 	if (error)
 		state_rebind(dev, "pause", error);
 	else
-		state_raise(dev, reset || fault || reason);
+		state_raise(dev, reset || reason);
 }
 
 static void state_look_raised(struct visor_device *dev)
@@ -287,18 +287,33 @@ static void state_look_raised(struct visor_device *dev)
 	}
 }
 
-static void state_look(struct visor_device *dev)
+/* No driver, and the server has not confirmed its detach until now. */
+static void state_look_detached(struct visor_device *dev)
 {
 	struct visor_device_private *priv = dev->priv;
 	struct visorchannel *channel = dev->visorchannel;
+
+	if (visorchannel_poll(channel) == VISOR_ATTACH_OUTDATED) {
+		/* A successor: it has to be told, too. */
+		visorchannel_raise_detached(channel);
+		return;
+	}
+	clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
+	visor_pool_free_areas(channel->window, &priv->pool);
+	if (test_and_clear_bit(VISOR_DEV_RETRY, &priv->flags))
+		visor_device_look_for_driver(dev);
+}
+
+static void state_look(struct visor_device *dev)
+{
+	struct visor_device_private *priv = dev->priv;
 
 	if (!visor_state_needs_look(dev) ||
 	    test_bit(VISOR_DEV_REBIND, &priv->flags))
 		return;
 	switch (priv->state) {
 	case VISOR_STATE_DETACHED:
-		clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
-		visor_pool_free_areas(channel->window, &priv->pool);
+		state_look_detached(dev);
 		break;
 	case VISOR_STATE_LIVE:
 		state_look_live(dev);
@@ -356,7 +371,7 @@ static int state_resume(struct visor_device *dev,
 	priv->resume_request = *request;
 	*request = NULL;
 	if (dev->visorchannel->has_ext) {
-		state_raise(dev, false);
+		state_raise(dev, visorchannel_server_fault(dev->visorchannel));
 	} else {
 		visor_state_set(dev, VISOR_STATE_RAISED);
 		state_confirmed(dev);

@@ -22,7 +22,8 @@
  *            resume.
  *   resume:  the rings are empty and the epoch is a new one.  Re-issue what is
  *            unanswered, oldest first, then accept new requests, then call
- *            the completion.
+ *            the completion.  The bus then calls the interrupt callback once
+ *            for each queue pair.
  *   remove:  finish all I/O (the channel still works, unless
  *            visorbus_device_gone()), visorbus_disable_channel_interrupts(),
  *            free what is the driver's own.  The bus then detaches; pool areas

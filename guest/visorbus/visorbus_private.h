@@ -26,7 +26,8 @@
  *   pool lock            mutex of a window's pool
  *   vector lock          spinlock, interrupts off: who listens on a vector;
  *                        held while an interrupt callback runs
- *   ops lock, control lock, devices lock   spinlocks, innermost
+ *   ops lock, control lock, devices lock, bus name lock
+ *                        spinlocks, innermost
  *
  * visorbus_lock is never held across a driver's callback or a wait.
  */
@@ -63,7 +64,8 @@
 #define VISOR_STATE_TIMEOUT	(60 * HZ)
 
 extern struct mutex visorbus_lock;
-extern struct workqueue_struct *visorbus_wq;
+extern struct workqueue_struct *visorbus_wq;	/* brings disks back */
+extern struct workqueue_struct *visorbus_config_wq;
 extern struct bus_type visorbus_type;
 extern wait_queue_head_t visorbus_idle;
 
@@ -109,8 +111,7 @@ struct visor_area {
  * @pool: who has which page, NULL without pool area
  * @devices_lock: protects @devices
  * @devices: devices whose channel is here, by struct visor_device_private.window_node
- * @users: buses and devices that use it
- * @idle: woken when @users becomes 0
+ * @users: buses and devices that use it; visorbus_idle is woken by the last
  * @removing: no new users
  * @gone: the memory is not ours any more
  * @limbo: detached pool areas that the server has not confirmed
@@ -136,7 +137,6 @@ struct visor_window {
 	spinlock_t devices_lock;
 	struct list_head devices;
 	atomic_t users;
-	wait_queue_head_t idle;
 	bool removing;
 	bool gone;
 	struct list_head limbo;
@@ -334,6 +334,7 @@ enum {
 	VISOR_DEV_PROBE,	/* config_work is to look for a driver */
 	VISOR_DEV_DEAD,		/* has been destroyed */
 	VISOR_DEV_QUARANTINE,	/* pool areas wait for a confirmed detach */
+	VISOR_DEV_RETRY,	/* probe found no server: probe when there is one */
 };
 
 struct visor_pair {
@@ -417,8 +418,6 @@ struct visor_device_private {
 	atomic64_t reattaches;
 };
 
-int visor_bus_init(void);
-void visor_bus_exit(void);
 struct visor_bus *visor_bus_find(u32 no);
 int visor_bus_create(struct visor_window *window, u32 no, u64 addr,
 		     const guid_t *type, const guid_t *inst);
@@ -428,6 +427,7 @@ struct visorchannel *visor_bus_open_channel(struct visor_window *window,
 int visor_bus_destroy(struct visor_bus *bus);
 void visor_bus_destroy_window(struct visor_window *window);
 int visor_bus_read_info(struct visor_bus *bus);
+void visor_bus_set_name(struct visor_bus *bus, char *name);
 void visor_bus_write_info(struct visor_bus *bus);
 void visor_bus_write_device_info(struct visor_device *dev);
 void visor_bus_debugfs_init(void);

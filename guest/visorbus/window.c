@@ -159,8 +159,7 @@ void visor_window_ring(struct visor_window *window, unsigned int vector)
 {
 	if (!window->vectors || READ_ONCE(window->gone))
 		return;
-	/* What was written for the server is visible before the doorbell is. */
-	wmb();
+	/* writel() comes after what was written for the server. */
 	writel(vector % window->vectors, window->regs + WINDOW_REG_DOORBELL);
 }
 
@@ -179,17 +178,16 @@ static irqreturn_t window_interrupt(int irq, void *data)
 static int window_vectors_init(struct visor_window *window, u32 vectors)
 {
 	struct pci_dev *pdev = window->pdev;
-	unsigned int i;
+	unsigned int i, count;
 	int irqs, error;
 
-	window->vectors = min(vectors, VISOR_VECTORS_MAX);
-	if (!window->vectors)
-		return 0;
-	window->vector = kcalloc(window->vectors, sizeof(*window->vector),
-				 GFP_KERNEL);
+	/* One at least, for everybody who is polled for lack of doorbells. */
+	count = clamp(vectors, 1U, VISOR_VECTORS_MAX);
+	window->vector = kcalloc(count, sizeof(*window->vector), GFP_KERNEL);
 	if (!window->vector)
 		return -ENOMEM;
-	for (i = 0; i < window->vectors; i++) {
+	window->vectors = min(vectors, VISOR_VECTORS_MAX);
+	for (i = 0; i < count; i++) {
 		struct visor_vector *vector = &window->vector[i];
 
 		vector->window = window;
@@ -198,6 +196,8 @@ static int window_vectors_init(struct visor_window *window, u32 vectors)
 		spin_lock_init(&vector->lock);
 		INIT_LIST_HEAD(&vector->pairs);
 	}
+	if (!window->vectors)
+		return 0;
 	irqs = pci_alloc_irq_vectors(pdev, 1, window->vectors, PCI_IRQ_MSIX);
 	if (irqs < (int)window->vectors)
 		dev_info(&pdev->dev,
@@ -246,6 +246,8 @@ static struct mullion_window_header *window_header(struct pci_dev *pdev)
 		return ERR_PTR(-ENOMEM);
 	}
 	memcpy(header, page, sizeof(*header));
+	/* What was checked is what is used. */
+	barrier();
 	memunmap(page);
 	if (header->magic != MULLION_WINDOW_MAGIC) {
 		kfree(header);
@@ -354,8 +356,9 @@ struct visor_window *visor_window_wait(u32 id, unsigned long timeout,
  */
 void visor_window_put(struct visor_window *window)
 {
+	/* The window itself may be gone as soon as it has no users. */
 	if (atomic_dec_and_test(&window->users))
-		wake_up(&window->idle);
+		wake_up_all(&visorbus_idle);
 }
 
 /* Make the window known.  Afterwards buses may come to it. */
@@ -387,7 +390,7 @@ static void window_withdraw(struct visor_window *window)
 	mutex_unlock(&visorbus_lock);
 
 	visor_bus_destroy_window(window);
-	wait_event(window->idle, !atomic_read(&window->users));
+	wait_event(visorbus_idle, !atomic_read(&window->users));
 
 	mutex_lock(&visorbus_lock);
 	list_del(&window->node);
@@ -458,7 +461,6 @@ static int window_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	guid_copy(&window->service_guid, &header->service_guid);
 	spin_lock_init(&window->devices_lock);
 	INIT_LIST_HEAD(&window->devices);
-	init_waitqueue_head(&window->idle);
 	error = window_map(window);
 	if (error)
 		goto free_window;
