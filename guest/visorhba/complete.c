@@ -15,8 +15,13 @@
  * An interrupt drains the queue until it is empty, asks for the next doorbell
  * (which the service may save until then) and looks once more.  To copy a
  * megabyte with interrupts off would cost everybody else: beyond
- * VISORHBA_IRQ_BYTES or VISORHBA_IRQ_RESPONSES the rest goes to a worker,
- * together with the ownership of the queue.
+ * VISORHBA_IRQ_BYTES or VISORHBA_IRQ_RESPONSES, whatever they are, the rest
+ * goes to a worker, together with the ownership of the queue.
+ *
+ * Interrupts and workers read a queue only while the host is running.  Pause
+ * drains it once more, and from then on until resume it is the bus's, which
+ * empties it: what was answered meanwhile is answered again when the request
+ * is sent again.
  *
  * Slots are given back in bulk; the ring has room for the answers of all tags,
  * so nobody waits for them.
@@ -214,29 +219,20 @@ static void visorhba_response_notify(struct visorhba_queue *q,
 }
 
 /*
- * How a queue is drained: from an interrupt, briefly; from an interrupt, all of
- * it; from a worker.
- */
-enum visorhba_drain {
-	VISORHBA_DRAIN_BRIEF,
-	VISORHBA_DRAIN_ALL,
-	VISORHBA_DRAIN_WORK,
-};
-
-/*
- * Completes what the queue holds; if it has to be brief it stops before what
- * would take too long.  Returns 0 when the queue is empty and a doorbell was
+ * Completes what the queue holds; in an interrupt it stops before what would
+ * take too long, and anywhere after one ring's worth, since a service may
+ * answer without end.  Returns 0 when the queue is empty and a doorbell was
  * asked for, 1 if there is more, -EPROTO if the server broke the queue.
  */
-static int visorhba_drain_some(struct visorhba_queue *q, enum visorhba_drain how)
+static int visorhba_drain_some(struct visorhba_queue *q, bool brief)
 {
 	struct visorhba *hba = q->hba;
 	u32 budget_bytes = VISORHBA_IRQ_BYTES;
-	unsigned int budget = VISORHBA_IRQ_RESPONSES;
+	unsigned int budget = brief ? VISORHBA_IRQ_RESPONSES : q->rsp->max_slots;
 	unsigned int unreleased = 0;
 	int rc = 0;
 
-	for (;;) {
+	while (budget--) {
 		const struct mullion_io_slot *slot = q->held;
 		struct visorhba_entry *entry;
 		struct visorhba_result r;
@@ -265,25 +261,24 @@ static int visorhba_drain_some(struct visorhba_queue *q, enum visorhba_drain how
 		cmdtype = READ_ONCE(slot->rsp.cmdtype);
 		if (likely(cmdtype == CMD_SCSI_TYPE)) {
 			entry = visorhba_response_scsi(q, slot, &r);
-			if (entry && how == VISORHBA_DRAIN_BRIEF) {
+			if (entry && brief) {
 				u32 bytes = 0;
 
 				if (entry->cmd->sc_data_direction ==
 				    DMA_FROM_DEVICE)
 					bytes = scsi_bufflen(entry->cmd);
-				if (!budget || bytes > budget_bytes) {
+				if (bytes > budget_bytes) {
 					q->held = slot;
 					return 1;
 				}
-				budget--;
 				budget_bytes -= bytes;
 			}
 			/* The block layer's part runs in softirq: right here. */
 			if (entry) {
-				if (how == VISORHBA_DRAIN_WORK)
+				if (!brief)
 					local_bh_disable();
 				visorhba_end(q, entry, &r, slot);
-				if (how == VISORHBA_DRAIN_WORK)
+				if (!brief)
 					local_bh_enable();
 			}
 		} else if (cmdtype == CMD_SCSITASKMGMT_TYPE) {
@@ -299,14 +294,14 @@ static int visorhba_drain_some(struct visorhba_queue *q, enum visorhba_drain how
 			if (mullion_sq_release(q->rsp))
 				visorbus_device_ring(hba->dev, 2 * q->index + 1);
 			unreleased = 0;
-			if (how == VISORHBA_DRAIN_WORK)
+			if (!brief)
 				cond_resched();
 		}
 	}
+	return 1;
 }
 
-/* Gives ownership up; true if it was taken again because there may be more. */
-static bool visorhba_queue_next(struct visorhba_queue *q)
+static void visorhba_queue_release(struct visorhba_queue *q)
 {
 	struct visorhba *hba = q->hba;
 
@@ -316,12 +311,18 @@ static bool visorhba_queue_next(struct visorhba_queue *q)
 	/* and with that of prepare_to_wait() in visorhba_queue_own() */
 	if (waitqueue_active(&hba->wait))
 		wake_up_all(&hba->wait);
+}
+
+/* Gives ownership up; true if it was taken again because there may be more. */
+static bool visorhba_queue_next(struct visorhba_queue *q)
+{
+	visorhba_queue_release(q);
 	return test_bit(VISORHBA_QUEUE_AGAIN, &q->flags) &&
 	       !test_and_set_bit_lock(VISORHBA_QUEUE_OWNED, &q->flags);
 }
 
 /* Drains a queue that the caller owns, until it is empty or handed over. */
-static void visorhba_drain(struct visorhba_queue *q, enum visorhba_drain how)
+static void visorhba_drain(struct visorhba_queue *q, bool brief)
 {
 	int rc;
 
@@ -329,7 +330,7 @@ static void visorhba_drain(struct visorhba_queue *q, enum visorhba_drain how)
 		clear_bit(VISORHBA_QUEUE_AGAIN, &q->flags);
 		/* The flag is down before the queue is looked at. */
 		smp_mb__after_atomic();
-		rc = visorhba_drain_some(q, how);
+		rc = visorhba_drain_some(q, brief);
 		if (rc > 0) {
 			q->handed_over++;
 			queue_work(visorhba_wq, &q->work);
@@ -356,6 +357,8 @@ void visorhba_queue_interrupt(struct visor_device *dev, unsigned int pair)
 		return;
 	q = &hba->queues[pair];
 	q->interrupts++;
+	if (READ_ONCE(hba->state) != VISORHBA_RUNNING)
+		return;
 	if (test_and_set_bit_lock(VISORHBA_QUEUE_OWNED, &q->flags)) {
 		set_bit(VISORHBA_QUEUE_AGAIN, &q->flags);
 		/* pairs with the barrier in visorhba_queue_next() */
@@ -363,12 +366,7 @@ void visorhba_queue_interrupt(struct visor_device *dev, unsigned int pair)
 		if (test_and_set_bit_lock(VISORHBA_QUEUE_OWNED, &q->flags))
 			return;
 	}
-	/*
-	 * Once paused, the bus's last call has to complete everything: the
-	 * rings are emptied when it returns.
-	 */
-	visorhba_drain(q, READ_ONCE(hba->state) == VISORHBA_RUNNING ?
-		       VISORHBA_DRAIN_BRIEF : VISORHBA_DRAIN_ALL);
+	visorhba_drain(q, true);
 }
 
 /**
@@ -377,8 +375,13 @@ void visorhba_queue_interrupt(struct visor_device *dev, unsigned int pair)
  */
 void visorhba_drain_work(struct work_struct *work)
 {
-	visorhba_drain(container_of(work, struct visorhba_queue, work),
-		       VISORHBA_DRAIN_WORK);
+	struct visorhba_queue *q = container_of(work, struct visorhba_queue,
+						work);
+
+	if (READ_ONCE(q->hba->state) == VISORHBA_RUNNING)
+		visorhba_drain(q, false);
+	else
+		visorhba_queue_release(q);
 }
 
 /**
@@ -405,17 +408,19 @@ void visorhba_queue_disown(struct visorhba_queue *q)
 }
 
 /**
- * visorhba_queue_flush() - wait for a worker, do what it would have done
- * @q: the queue of a host that is not running any more
+ * visorhba_queue_flush() - wait for a worker, complete what was answered
+ * @q: the queue of a host that has just been paused
  *
- * From then on responses are completed by whoever is interrupted by them.
+ * Nobody reads the queue afterwards, until the host runs again.
  *
  * Context: process, sleeps.
  */
 void visorhba_queue_flush(struct visorhba_queue *q)
 {
 	visorhba_queue_own(q);
-	visorhba_drain(q, VISORHBA_DRAIN_WORK);
+	if (visorhba_drain_some(q, false) < 0)
+		visorhba_fault(q->hba, "response queue index out of range");
+	visorhba_queue_disown(q);
 }
 
 /**

@@ -7,6 +7,8 @@
  * have, and what cannot be used is refused with a line that says why.
  */
 #include <linux/blk-mq.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -25,6 +27,9 @@
 #define VISORHBA_LUN_MAX	0x8000	/* flat addresses end at 0x7fff */
 
 struct workqueue_struct *visorhba_wq;
+
+static LIST_HEAD(visorhba_leaving);
+static DEFINE_MUTEX(visorhba_leaving_lock);
 
 static struct scsi_host_template visorhba_template = {
 	.module			= THIS_MODULE,
@@ -46,10 +51,12 @@ static struct scsi_host_template visorhba_template = {
 	.skip_settle_delay	= 1,
 };
 
-/* What the agreed features mean for messages; at each attach. */
+/* What the agreed features mean for messages; at each attach, queues owned. */
 static int visorhba_take_features(struct visorhba *hba)
 {
 	u64 features = visorbus_device_features(hba->dev);
+	bool slot_ext = features & MULLION_EXTF_SLOT_EXT;
+	u32 needed = slot_ext ? VISOR_IO_SLOT_BYTES : VISOR_IO_SIGNAL_BYTES;
 	unsigned int i;
 
 	if (!(features & MULLION_EXTF_WINDOW_ADDR)) {
@@ -60,24 +67,19 @@ static int visorhba_take_features(struct visorhba *hba)
 	for (i = 0; i < hba->queue_count; i++) {
 		struct visorhba_queue *q = &hba->queues[i];
 
-		if (q->cmd->slot_bytes < VISOR_IO_SIGNAL_BYTES ||
-		    q->rsp->slot_bytes < VISOR_IO_SIGNAL_BYTES) {
+		if (q->cmd->slot_bytes < needed || q->rsp->slot_bytes < needed) {
 			dev_err(&hba->dev->device,
 				"queue pair %u has slots of %u and %u bytes, %u are needed\n",
 				i, q->cmd->slot_bytes, q->rsp->slot_bytes,
-				VISOR_IO_SIGNAL_BYTES);
+				needed);
 			return -EPROTO;
 		}
+		q->held = NULL;
+		/* A full ring is blk-mq's to wait for. */
+		mullion_sq_producer_disarm(q->cmd);
 	}
-	hba->slot_bytes = hba->queues[0].cmd->slot_bytes;
-	hba->slot_ext = features & MULLION_EXTF_SLOT_EXT;
-	if (hba->slot_ext && hba->slot_bytes < VISOR_IO_SLOT_BYTES) {
-		dev_err(&hba->dev->device,
-			"slots of %u bytes have no room for the extension agreed on\n",
-			hba->slot_bytes);
-		return -EPROTO;
-	}
-	hba->epoch = visorbus_device_epoch(hba->dev);
+	hba->slot_ext = slot_ext;
+	WRITE_ONCE(hba->epoch, visorbus_device_epoch(hba->dev));
 	return 0;
 }
 
@@ -124,14 +126,43 @@ static int visorhba_init_queues(struct visorhba *hba)
 	return 0;
 }
 
+/*
+ * The SCSI layer looks at the host's template when it releases a disk, which
+ * may be long after the host was removed and, if only for a moment, after the
+ * last reference to this module was given back.  So the last reference to a
+ * host is kept until it is the only one, at the latest by module exit.
+ */
+static bool visorhba_reap(void)
+{
+	struct visorhba *hba, *next;
+	bool empty;
+
+	mutex_lock(&visorhba_leaving_lock);
+	list_for_each_entry_safe(hba, next, &visorhba_leaving, leaving) {
+		struct kobject *kobj = &hba->shost->shost_gendev.kobj;
+
+		if (kref_read(&kobj->kref) == 1) {
+			list_del(&hba->leaving);
+			scsi_host_put(hba->shost);
+		}
+	}
+	empty = list_empty(&visorhba_leaving);
+	mutex_unlock(&visorhba_leaving_lock);
+	return empty;
+}
+
 static void visorhba_free(struct visorhba *hba)
 {
+	kvfree(hba->order);
 	kvfree(hba->table);
 	kvfree(hba->pieces);
 	kfree(hba->queues);
 	if (hba->wq)
 		destroy_workqueue(hba->wq);
-	scsi_host_put(hba->shost);
+	mutex_lock(&visorhba_leaving_lock);
+	list_add(&hba->leaving, &visorhba_leaving);
+	mutex_unlock(&visorhba_leaving_lock);
+	visorhba_reap();
 }
 
 static int visorhba_probe(struct visor_device *dev)
@@ -162,6 +193,7 @@ static int visorhba_probe(struct visor_device *dev)
 	hba->max_id = clamp_t(u32, max.max_id, 1, VISORHBA_ID_MAX);
 	mutex_init(&hba->control);
 	mutex_init(&hba->tmf_mutex);
+	init_rwsem(&hba->handlers);
 	init_waitqueue_head(&hba->wait);
 	init_completion(&hba->tmf.done);
 	spin_lock_init(&hba->notify_lock);
@@ -194,7 +226,8 @@ static int visorhba_probe(struct visor_device *dev)
 	}
 	rc = -ENOMEM;
 	hba->table = kvcalloc(hba->tags, sizeof(*hba->table), GFP_KERNEL);
-	if (!hba->table)
+	hba->order = kvmalloc_array(hba->tags, sizeof(*hba->order), GFP_KERNEL);
+	if (!hba->table || !hba->order)
 		goto free;
 	hba->wq = alloc_ordered_workqueue("visorhba_%u", WQ_FREEZABLE,
 					  shost->host_no);
@@ -265,6 +298,10 @@ static void visorhba_remove(struct visor_device *dev)
 		flush_work(&hba->queues[i].work);
 	cancel_work_sync(&hba->fail_work);
 	cancel_delayed_work_sync(&hba->absent_work);
+	/* A handler that an ioctl has called may be anywhere still. */
+	down_write(&hba->handlers);
+	hba->ended = true;
+	up_write(&hba->handlers);
 
 	visorhba_stats_remove(hba);
 	dev_set_drvdata(&dev->device, NULL);
@@ -295,6 +332,9 @@ static int visorhba_pause(struct visor_device *dev,
 	unsigned long timeout = visorhba_absent_jiffies();
 	unsigned int i;
 
+	/* remove waits for the last I/O, which cannot time out while blocked. */
+	if (READ_ONCE(hba->removing))
+		timeout = VISORHBA_REMOVE_SECONDS * HZ;
 	mutex_lock(&hba->control);
 	if (hba->state == VISORHBA_RUNNING) {
 		visorhba_set_state(hba, VISORHBA_PAUSED);
@@ -303,10 +343,9 @@ static int visorhba_pause(struct visor_device *dev,
 		if (timeout != MAX_SCHEDULE_TIMEOUT)
 			queue_delayed_work(visorhba_wq, &hba->absent_work,
 					   timeout);
+		for (i = 0; i < hba->queue_count; i++)
+			visorhba_queue_flush(&hba->queues[i]);
 	}
-	/* No worker is left over that the bus's drain could not see. */
-	for (i = 0; i < hba->queue_count; i++)
-		visorhba_queue_flush(&hba->queues[i]);
 	if (hba->state == VISORHBA_PAUSED &&
 	    (READ_ONCE(hba->faulted) || visorhba_server_faulted(hba)))
 		visorhba_fail(hba, VISORHBA_FAULTED, DID_ERROR);
@@ -338,14 +377,13 @@ static int visorhba_resume(struct visor_device *dev,
 	}
 	if (running) {
 		WRITE_ONCE(hba->faulted, false);
+		hba->resumed = jiffies;
+		hba->resumes++;
 		visorhba_set_state(hba, VISORHBA_RUNNING);
 	}
 	for (i = 0; i < hba->queue_count; i++)
 		visorhba_queue_disown(&hba->queues[i]);
 	if (running) {
-		hba->resumes++;
-		for (i = 0; i < hba->queue_count; i++)
-			visorhba_commit_rqs(hba->shost, i);
 		if (READ_ONCE(hba->tmf.id))
 			visorhba_send_tmf(hba);
 		cancel_delayed_work(&hba->absent_work);
@@ -403,6 +441,9 @@ static int __init visorhba_init(void)
 static void __exit visorhba_exit(void)
 {
 	visorbus_unregister_visor_driver(&visorhba_driver);
+	/* Nobody has a disk open any more: this is a matter of milliseconds. */
+	while (!visorhba_reap())
+		msleep(20);
 	visorhba_stats_done();
 	destroy_workqueue(visorhba_wq);
 }

@@ -31,7 +31,6 @@
 #include "visorhba.h"
 
 #define VISORHBA_TMF_SECONDS		45	/* the service answers within 40 */
-#define VISORHBA_TMF_REMOVE_SECONDS	5
 #define VISORHBA_ATTACH_SECONDS		60
 
 static unsigned int absent_timeout;
@@ -152,7 +151,7 @@ void visorhba_absent_work(struct work_struct *work)
 	mutex_lock(&hba->control);
 	if (hba->state == VISORHBA_PAUSED) {
 		dev_warn(&hba->dev->device,
-			 "no disk service for %u s: failing I/O until it is back (absent_timeout)\n",
+			 "no disk service for too long: failing I/O until it is back (absent_timeout is %u s)\n",
 			 absent_timeout);
 		visorhba_fail(hba, VISORHBA_FAILED, DID_TRANSPORT_FAILFAST);
 	}
@@ -169,6 +168,11 @@ enum scsi_timeout_action visorhba_timed_out(struct scsi_cmnd *cmd)
 
 	if (READ_ONCE(hba->state) == VISORHBA_PAUSED &&
 	    !READ_ONCE(hba->removing))
+		return SCSI_EH_RESET_TIMER;
+	/* What was sent again has all of its time again. */
+	if (READ_ONCE(hba->resumes) &&
+	    time_before(jiffies, READ_ONCE(hba->resumed) +
+			scsi_cmd_to_rq(cmd)->timeout))
 		return SCSI_EH_RESET_TIMER;
 	return SCSI_EH_NOT_HANDLED;
 }
@@ -198,7 +202,7 @@ bool visorhba_wait_server(struct visorhba *hba)
 	}
 	return wait_event_idle_timeout(hba->wait, READ_ONCE(hba->state) !=
 				       VISORHBA_PAUSED,
-				       VISORHBA_TMF_REMOVE_SECONDS * HZ);
+				       VISORHBA_REMOVE_SECONDS * HZ);
 }
 
 /*
@@ -229,7 +233,7 @@ static int visorhba_manage(struct visorhba *hba, u32 type, u32 target, u32 lun)
 	if (rc)
 		goto out;
 
-	timeout = hba->removing ? VISORHBA_TMF_REMOVE_SECONDS :
+	timeout = hba->removing ? VISORHBA_REMOVE_SECONDS :
 		VISORHBA_TMF_SECONDS;
 	while (!wait_for_completion_timeout(&hba->tmf.done, timeout * HZ)) {
 		if (READ_ONCE(hba->state) == VISORHBA_PAUSED &&
@@ -279,28 +283,43 @@ static bool visorhba_answered(struct visorhba *hba, u32 target, u32 lun)
 	return answered;
 }
 
+/* Error handlers come from ioctls too, while the host is being removed. */
+static bool visorhba_handler_begin(struct visorhba *hba)
+{
+	down_read(&hba->handlers);
+	if (!hba->ended)
+		return true;
+	up_read(&hba->handlers);
+	return false;
+}
+
+static void visorhba_handler_end(struct visorhba *hba)
+{
+	up_read(&hba->handlers);
+}
+
 static int visorhba_reset(struct scsi_cmnd *cmd, u32 type, u32 target, u32 lun)
 {
 	struct visorhba *hba = visorhba_of(cmd->device->host);
+	bool answered;
 	int rc;
 
+	if (!visorhba_handler_begin(hba))
+		return FAILED;
 	hba->resets++;
 	rc = visorhba_manage(hba, type,
 			     target == VISORHBA_ANY ? 0 : target,
 			     lun == VISORHBA_ANY ? 0 : lun);
+	answered = !rc && visorhba_answered(hba, target, lun);
+	visorhba_handler_end(hba);
 	if (rc)
 		sdev_printk(KERN_WARNING, cmd->device,
 			    "task management %u not done: %d\n", type, rc);
-	return !rc && visorhba_answered(hba, target, lun) ? SUCCESS : FAILED;
+	return answered ? SUCCESS : FAILED;
 }
 
-/**
- * visorhba_abort() - eh_abort_handler
- * @cmd: the command
- */
-int visorhba_abort(struct scsi_cmnd *cmd)
+static int visorhba_abort_one(struct visorhba *hba, struct scsi_cmnd *cmd)
 {
-	struct visorhba *hba = visorhba_of(cmd->device->host);
 	u32 lun = visorhba_lun_to_wire(cmd->device->lun);
 	unsigned int tag = scsi_cmd_to_rq(cmd)->tag;
 	struct visorhba_entry *entry;
@@ -323,6 +342,22 @@ int visorhba_abort(struct scsi_cmnd *cmd)
 					    cmd->device->id, lun))
 			return FAILED;
 	}
+}
+
+/**
+ * visorhba_abort() - eh_abort_handler
+ * @cmd: the command
+ */
+int visorhba_abort(struct scsi_cmnd *cmd)
+{
+	struct visorhba *hba = visorhba_of(cmd->device->host);
+	int result = FAILED;
+
+	if (visorhba_handler_begin(hba)) {
+		result = visorhba_abort_one(hba, cmd);
+		visorhba_handler_end(hba);
+	}
+	return result;
 }
 
 /**
@@ -355,16 +390,12 @@ int visorhba_bus_reset(struct scsi_cmnd *cmd)
 			      VISORHBA_ANY);
 }
 
-/**
- * visorhba_host_reset() - eh_host_reset_handler: attach anew
- * @cmd: names the host
- *
+/*
  * Whatever the outcome, no command is in the table afterwards, so that the
  * SCSI layer may do as it likes with them.
  */
-int visorhba_host_reset(struct scsi_cmnd *cmd)
+static int visorhba_attach_anew(struct visorhba *hba)
 {
-	struct visorhba *hba = visorhba_of(cmd->device->host);
 	int rc = -ENODEV;
 
 	hba->host_resets++;
@@ -380,7 +411,8 @@ int visorhba_host_reset(struct scsi_cmnd *cmd)
 	mutex_lock(&hba->control);
 	WRITE_ONCE(hba->forget, false);
 	if (hba->state == VISORHBA_RUNNING && !hba->removing &&
-	    (!rc || rc == -ETIMEDOUT)) {
+	    (!rc || rc == -ETIMEDOUT) &&
+	    visorhba_answered(hba, VISORHBA_ANY, VISORHBA_ANY)) {
 		mutex_unlock(&hba->control);
 		return SUCCESS;
 	}
@@ -394,4 +426,20 @@ int visorhba_host_reset(struct scsi_cmnd *cmd)
 			      DID_TRANSPORT_FAILFAST);
 	mutex_unlock(&hba->control);
 	return FAST_IO_FAIL;
+}
+
+/**
+ * visorhba_host_reset() - eh_host_reset_handler: attach anew
+ * @cmd: names the host
+ */
+int visorhba_host_reset(struct scsi_cmnd *cmd)
+{
+	struct visorhba *hba = visorhba_of(cmd->device->host);
+	int result = FAST_IO_FAIL;
+
+	if (visorhba_handler_begin(hba)) {
+		result = visorhba_attach_anew(hba);
+		visorhba_handler_end(hba);
+	}
+	return result;
 }

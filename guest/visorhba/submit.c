@@ -30,7 +30,7 @@ static void visorhba_fill(const struct visorhba *hba,
 			  u32 flags)
 {
 	if (!hba->slot_ext) {
-		memset(slot, 0, hba->slot_bytes);
+		memset(&slot->rsp, 0, sizeof(slot->rsp));
 	} else {
 		slot->ext.epoch = hba->epoch;
 		slot->ext.residual = 0;
@@ -127,11 +127,13 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 	struct visorhba_entry *entry;
 	bool ring = false;
 	void *slot;
+	u32 epoch;
 	u64 id;
 	int rc;
 
 	if (unlikely(READ_ONCE(hba->state) != VISORHBA_RUNNING))
 		return visorhba_refuse(hba, cmd);
+	epoch = READ_ONCE(hba->epoch);
 	if (WARN_ON_ONCE(tag >= hba->tags) || unlikely(bytes > hba->max_io)) {
 		set_host_byte(cmd, DID_ERROR);
 		scsi_done(cmd);
@@ -144,8 +146,12 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 		visorhba_area_copy(hba, entry, cmd, bytes, true);
 
 	spin_lock(&q->lock);
-	/* Under the lock: pause takes it to be the last to change the state. */
-	if (unlikely(hba->state != VISORHBA_RUNNING)) {
+	/*
+	 * Under the lock: pause takes it to be the last to change the state.
+	 * In another epoch than before the copy, I/O that had been given up may
+	 * have ended in the same place after the copy.
+	 */
+	if (unlikely(hba->state != VISORHBA_RUNNING || hba->epoch != epoch)) {
 		spin_unlock(&q->lock);
 		visorhba_area_give(hba, entry);
 		return visorhba_refuse(hba, cmd);
@@ -219,20 +225,18 @@ static int visorhba_entry_compare(const void *a, const void *b)
  *
  * Oldest first, with the request ids that they had: so the successor of a
  * service finds in its records what its predecessor made of them.  The data of
- * writes is still in the areas.
+ * writes is still in the areas.  All queues are published before the host runs:
+ * the first new request tells the service that nothing comes again any more.
  *
- * Context: process.
+ * Context: process; must not wait for memory, which may be waiting for us.
  * Return: 0 or negative errno; then nothing was published.
  */
 int visorhba_reissue(struct visorhba *hba)
 {
-	struct visorhba_entry **order;
+	struct visorhba_entry **order = hba->order;
 	unsigned int i, count = 0;
 	int rc = 0;
 
-	order = kvmalloc_array(hba->tags, sizeof(*order), GFP_NOIO);
-	if (!order)
-		return -ENOMEM;
 	for (i = 0; i < hba->tags; i++)
 		if (hba->table[i].id)
 			order[count++] = &hba->table[i];
@@ -250,10 +254,20 @@ int visorhba_reissue(struct visorhba *hba)
 					   entry->cmd, MULLION_SLOT_REISSUE);
 		spin_unlock(&q->lock);
 	}
-	if (!rc)
-		hba->reissued += count;
-	kvfree(order);
-	return rc;
+	if (rc)
+		return rc;
+	hba->reissued += count;
+	for (i = 0; i < hba->queue_count; i++) {
+		struct visorhba_queue *q = &hba->queues[i];
+		bool ring;
+
+		spin_lock(&q->lock);
+		ring = visorhba_publish(q);
+		spin_unlock(&q->lock);
+		if (ring)
+			visorbus_device_ring(hba->dev, 2 * i);
+	}
+	return 0;
 }
 
 /**

@@ -48,7 +48,9 @@
 #define MULLION_VISORHBA_H
 
 #include <linux/jump_label.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -66,6 +68,9 @@
 #define VISORHBA_TAGS_MAX	1024
 
 #define VISORHBA_NOTIFY_MAX	64
+
+/* How long remove waits for a server that is away. */
+#define VISORHBA_REMOVE_SECONDS	5
 
 /* A tag's own area, and the pieces of larger commands (area.c). */
 #define VISORHBA_OWN_BYTES	(16U << 10)
@@ -174,7 +179,6 @@ struct visorhba_notify {
  * @removing: remove has begun
  * @faulted: the driver has called the channel faulted
  * @slot_ext: messages carry struct mullion_slot_ext
- * @slot_bytes: bytes of a slot
  * @epoch: of messages; changes between pause and resume
  * @tags: number of tags
  * @max_io: bytes of the largest request
@@ -190,16 +194,28 @@ struct visorhba_notify {
  * @queue_count: queue pairs in use
  * @queues: the queue pairs
  * @table: the tags
+ * @order: room to sort them in
  * @control: serialises changes of @state
  * @wait: woken when @state changes or a queue loses its owner
  * @fail_work: ends everything after a fault
  * @absent_work: ends everything when the server was absent for too long
+ * @resumed: when resume was last called, in jiffies
+ * @handlers: held for reading by error handlers
+ * @ended: under @handlers: remove has ended, nothing may be touched any more
  * @tmf_mutex: one task management request at a time
  * @tmf: it
  * @wq: scans, and disks that come and go, in order
  * @scan_work: the first scan
  * @notify_work: empties @notify
  * @notify_lock: of @notify, @notify_head and @notify_count
+ * @notify: disks that have come or gone, a ring
+ * @notify_head: the oldest
+ * @notify_count: how many
+ * @notify_lost: there were more
+ * @debugfs: folder of the counters
+ * @leaving: node of the list of hosts that are removed and still referenced
+ *
+ * The rest are counters.
  */
 struct visorhba {
 	struct visor_device *dev;
@@ -210,7 +226,6 @@ struct visorhba {
 	bool removing;
 	bool faulted;
 	bool slot_ext;
-	u32 slot_bytes;
 	u32 epoch;
 	unsigned int tags;
 	u32 max_io;
@@ -226,12 +241,17 @@ struct visorhba {
 	unsigned int queue_count;
 	struct visorhba_queue *queues;
 	struct visorhba_entry *table;
+	struct visorhba_entry **order;
 
 	struct mutex control;
 	wait_queue_head_t wait;
 	struct work_struct fail_work;
 	struct delayed_work absent_work;
 
+	unsigned long resumed;
+
+	struct rw_semaphore handlers;
+	bool ended;
 	struct mutex tmf_mutex;
 	struct visorhba_tmf tmf;
 
@@ -245,6 +265,7 @@ struct visorhba {
 	bool notify_lost;
 
 	struct dentry *debugfs;
+	struct list_head leaving;
 	u64 reissued;
 	u64 resumes;
 	u64 aborts;
