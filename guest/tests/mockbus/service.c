@@ -56,7 +56,7 @@ static void mock_sense(struct mullion_io_slot *s, u8 key, u8 asc)
 static void mock_give(struct mullion_io_slot *s, u8 *data, const void *src,
 		      u32 bytes)
 {
-	u32 n = min(bytes, (u32)s->rsp.scsi.bufflen);
+	u32 n = min_t(u32, bytes, s->rsp.scsi.bufflen);
 
 	memcpy(data, src, n);
 	s->ext.residual = s->rsp.scsi.bufflen - n;
