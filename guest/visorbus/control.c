@@ -283,7 +283,8 @@ static int control_acknowledge(struct visor_control *ctl,
 						  CONTROLVM_QUEUE_ACK, &ack);
 		if (error != -EAGAIN)
 			return error;
-		if (kthread_should_stop() || control_new_generation(ctl))
+		if (kthread_should_stop() || control_new_generation(ctl) ||
+		    visorchannel_server_fault(ctl->channel))
 			return -EINTR;
 		schedule_timeout_interruptible(CONTROL_POLL_FAST);
 	}

@@ -283,7 +283,7 @@ static bool visorhba_answered(struct visorhba *hba, u32 target, u32 lun)
 	return answered;
 }
 
-/* Error handlers come from ioctls too, while the host is being removed. */
+/* Resets come from ioctls too, while the host is being removed. */
 static bool visorhba_handler_begin(struct visorhba *hba)
 {
 	down_read(&hba->handlers);
@@ -318,8 +318,13 @@ static int visorhba_reset(struct scsi_cmnd *cmd, u32 type, u32 target, u32 lun)
 	return answered ? SUCCESS : FAILED;
 }
 
-static int visorhba_abort_one(struct visorhba *hba, struct scsi_cmnd *cmd)
+/**
+ * visorhba_abort() - eh_abort_handler
+ * @cmd: the command
+ */
+int visorhba_abort(struct scsi_cmnd *cmd)
 {
+	struct visorhba *hba = visorhba_of(cmd->device->host);
 	u32 lun = visorhba_lun_to_wire(cmd->device->lun);
 	unsigned int tag = scsi_cmd_to_rq(cmd)->tag;
 	struct visorhba_entry *entry;
@@ -342,22 +347,6 @@ static int visorhba_abort_one(struct visorhba *hba, struct scsi_cmnd *cmd)
 					    cmd->device->id, lun))
 			return FAILED;
 	}
-}
-
-/**
- * visorhba_abort() - eh_abort_handler
- * @cmd: the command
- */
-int visorhba_abort(struct scsi_cmnd *cmd)
-{
-	struct visorhba *hba = visorhba_of(cmd->device->host);
-	int result = FAILED;
-
-	if (visorhba_handler_begin(hba)) {
-		result = visorhba_abort_one(hba, cmd);
-		visorhba_handler_end(hba);
-	}
-	return result;
 }
 
 /**

@@ -200,7 +200,7 @@ struct visorhba_notify {
  * @fail_work: ends everything after a fault
  * @absent_work: ends everything when the server was absent for too long
  * @resumed: when resume was last called, in jiffies
- * @handlers: held for reading by error handlers
+ * @handlers: held for reading by the handlers of resets
  * @ended: under @handlers: remove has ended, nothing may be touched any more
  * @tmf_mutex: one task management request at a time
  * @tmf: it
