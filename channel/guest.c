@@ -27,11 +27,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "field.h"
 #include "guest_internal.h"
+#include "signal_queue.h"
 #include "spin.h"
 
 #define GUEST_SLOW_NS	1000000000ULL
 #define GUEST_EVENTS	32
+/* Slow turns without a heartbeat, which comes once a second: nobody serves. */
+#define GUEST_STILL_TURNS 5
 
 /* epoll data: what a descriptor is; windows carry their id above. */
 #define GUEST_IS_SOCKET		1ULL
@@ -233,6 +237,7 @@ end:
 	epoll_ctl(guest->epoll, EPOLL_CTL_DEL, guest->socket, NULL);
 	close(guest->socket);
 	guest->socket = -1;
+	guest->orphan = true;
 	guest->error = ret;
 }
 
@@ -391,6 +396,36 @@ static void guest_event(struct mullion_guest *guest,
 	}
 }
 
+/* Of a service that dies there will be no successor: its devices are gone. */
+static void guest_bury(struct mullion_guest *guest)
+{
+	struct guest_window *window;
+
+	for (window = guest->windows; window; window = window->next) {
+		struct mullion_guest_device *device, *next;
+		uint64_t heartbeat;
+
+		if (!window->window.base)
+			continue;
+		heartbeat = mullion_load_relaxed(
+			MULLION_FIELD_POINTER(window->window.base,
+					      struct mullion_window_header,
+					      info.heartbeat, __u64));
+		if (heartbeat != window->heartbeat) {
+			window->heartbeat = heartbeat;
+			window->still = 0;
+			continue;
+		}
+		if (++window->still < GUEST_STILL_TURNS)
+			continue;
+		for (device = guest->devices; device; device = next) {
+			next = device->next;
+			if (device->bus->window == window)
+				guest_device_remove(device);
+		}
+	}
+}
+
 static int guest_turn(struct mullion_guest *guest, int milliseconds)
 {
 	struct epoll_event events[GUEST_EVENTS];
@@ -421,6 +456,8 @@ static int guest_turn(struct mullion_guest *guest, int milliseconds)
 	}
 	if (slow)
 		guest_event(guest, NULL, n <= 0);
+	if (slow && guest->orphan)
+		guest_bury(guest);
 	return guest->error;
 }
 

@@ -127,7 +127,8 @@ int mullion_guest_arm(struct mullion_guest *guest);
  * mullion_guest_turn() - do all control work that there is; never blocks
  *
  * Return: 0; -EPIPE when the command partition is gone; -EPROTO when it broke
- * the rules.  Devices that exist go on working after either.
+ * the rules.  Devices that exist go on working after either, as long as their
+ * services do: one that stops then is not replaced, and its devices are removed.
  */
 int mullion_guest_turn(struct mullion_guest *guest);
 

@@ -24,6 +24,8 @@ struct guest_window {
 	struct mullion_pool *pool;
 	bool watched;
 	unsigned int buses;
+	uint64_t heartbeat;		/* seen last, once we are an orphan */
+	unsigned int still;		/* slow turns since it moved */
 	struct guest_window *next;
 };
 
@@ -61,6 +63,7 @@ struct mullion_guest {
 	struct mullion_guest_device *devices;	/* oldest first */
 	bool initialized;		/* CHIPSET_INIT in this epoch */
 	bool ready;
+	bool orphan;			/* the command partition hung up */
 	int error;
 	uint64_t slow_due;
 };
