@@ -167,12 +167,12 @@ static void device_failed(struct mullion_cp_device *device, const char *why)
 
 static void device_failed_status(struct mullion_cp_device *device, uint32_t status)
 {
-	const struct mullion_process *process = device->bus->service->process;
+	struct mullion_process *process = device->bus->service->process;
+	const char *words = process ? mullion_process_words(process) : "";
 	char buffer[64], why[400];
 
 	snprintf(why, sizeof(why), "%s%s%s", mullion_cp_status_text(status, buffer),
-		 process && process->last_words[0] ? ": " : "",
-		 process ? process->last_words : "");
+		 words[0] ? ": " : "", words);
 	device_failed(device, why);
 }
 
@@ -278,6 +278,7 @@ static int device_send_config(struct mullion_cp_device *device,
 		payload = mullion_cp_payload(bus->service, flags, config, config_bytes,
 					     &command->payload_bytes);
 	if (payload) {
+		mullion_process_asked(bus->service->process);
 		command->payload = payload;
 		command->flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER;
 		command->arg = device;

@@ -221,6 +221,31 @@ fail:
 
 /* ---- log lines --------------------------------------------------------- */
 
+/* Without what tells services and their objects apart in a log. */
+static const char *process_words(const char *text)
+{
+	while (!strncmp(text, "service=", 8) || !strncmp(text, "object=", 7)) {
+		const char *space = strchr(text, ' ');
+
+		if (!space)
+			break;
+		text = space + 1;
+	}
+	return text;
+}
+
+void mullion_process_asked(struct mullion_process *process)
+{
+	mullion_lines_drain(process->log);
+	process->last_words[0] = '\0';
+}
+
+const char *mullion_process_words(struct mullion_process *process)
+{
+	mullion_lines_drain(process->log);
+	return process->last_words;
+}
+
 /* One line: "<level>text"; it comes from a process that reads hostile input. */
 static void process_log_line(void *arg, const char *line)
 {
@@ -236,8 +261,11 @@ static void process_log_line(void *arg, const char *line)
 	}
 	if (!*text)
 		return;
-	if (level <= LOG_WARNING)
-		snprintf(p->last_words, sizeof(p->last_words), "%.255s", text);
+	if (level <= LOG_WARNING && (!p->last_words[0] || level < p->words_level)) {
+		snprintf(p->last_words, sizeof(p->last_words), "%.255s",
+			 process_words(text));
+		p->words_level = level;
+	}
 	mullion_log(level, p->label, "%s", text);
 }
 

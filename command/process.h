@@ -62,7 +62,9 @@ typedef void (*mullion_process_exit_fn)(void *arg, int signal, const char *how);
  * @exited, @arg: the owner; NULL: nobody waits
  * @label: for its log lines
  * @log: its standard error
- * @last_words: its last line of warning level or worse
+ * @last_words: the first of its worst lines, warnings at least, since it was
+ *	asked for something: later ones tend to be consequences
+ * @words_level: of that line
  */
 struct mullion_process {
 	struct mullion_service_class *class;
@@ -73,6 +75,7 @@ struct mullion_process {
 	void *arg;
 	char label[112];
 	char last_words[256];
+	int words_level;
 	sd_event_source *pid_source;
 	struct mullion_lines *log;
 };
@@ -129,5 +132,15 @@ void mullion_process_kill(struct mullion_process *process);
  * It is reaped and freed when it is dead.
  */
 void mullion_process_abandon(struct mullion_process *process);
+
+/**
+ * mullion_process_asked() - forget what it has said: it is asked for something
+ */
+void mullion_process_asked(struct mullion_process *process);
+
+/**
+ * mullion_process_words() - what it has said last, see @last_words
+ */
+const char *mullion_process_words(struct mullion_process *process);
 
 #endif /* MULLION_COMMAND_PROCESS_H */
