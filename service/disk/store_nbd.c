@@ -289,12 +289,13 @@ static int nbd_submit(struct store *base, struct store_io *io)
 {
 	struct store_nbd *store = nbd_of(base);
 
+	/* first: what was written may be lost with the server */
+	if (store->lost)
+		return -ENOTCONN;
 	if (io->op == STORE_FLUSH && !store->can_flush)
 		return 0;
 	if (io->op >= STORE_UNMAP && !base->unmap)
 		return -EOPNOTSUPP;
-	if (store->lost)
-		return -ENOTCONN;
 	io->owner = store;
 	io->scratch = NULL;
 	io->result = 0;
