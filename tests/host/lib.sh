@@ -72,11 +72,14 @@ end_server() {	# PID
 	wait_until 30 is_gone "$1" || fail "server $1 does not end"
 }
 
+# A test may have a function `cleanup`, called whatever its end is.
 host_end() {
 	local status=$? pid
 	for pid in ${servers[@]+"${servers[@]}"}; do
 		kill "$pid" 2>/dev/null || true
 	done
+	set +e
+	! declare -F cleanup >/dev/null || cleanup
 	(exit $status)
 	lib_end
 }
