@@ -58,4 +58,7 @@ info "processes of a guest: $(ps -o comm= -p "${tree// /,}" | sort | uniq -c | a
 info "memory: $(ps -o rss=,comm= -p "${tree// /,}" -p "$daemon" | awk '{ printf "%s%s %d MiB", sep, $2, $1 / 1024; sep = ", " }')"
 "$mullion" kill costs
 wait $runner || true
-wait_until 10 test -z "$(pgrep -P "$daemon" -x qemu-system-x86)" || fail "QEMU is still there"
+qemu_is_gone() {
+	! ps --ppid "$daemon" -o comm= | grep -q qemu
+}
+wait_until 10 qemu_is_gone || fail "QEMU is still there"
