@@ -41,7 +41,9 @@
 #define NEXT(i)		(((i) + 1) % SLOTS)
 #define DISTANCE(a, b)	(((b) + SLOTS - (a)) % SLOTS)
 /* mullion_sq_event_hit(): does e lie in (a, b], going round? */
-#define HIT(e, a, b)	(DISTANCE(a, e) > 0 && DISTANCE(a, e) <= DISTANCE(a, b))
+#define HIT(e, a, b)	((e) < SLOTS && DISTANCE(a, e) > 0 && \
+			 DISTANCE(a, e) <= DISTANCE(a, b))
+#define NONE		255	/* MULLION_SQ_EVENT_NONE */
 
 byte memory[WORDS];
 chan producer_buffer = [4] of { byte, byte };
@@ -66,9 +68,15 @@ active proctype producer()
 {
 	byte head, tail, published, old, event;
 	byte sent, burst;
+	bit armed = 1;		/* a reset leaves slot 0 there */
 
 	do
 	:: sent < MESSAGES ->
+		/* mullion_sq_producer_disarm(), where it asked before */
+		if
+		:: armed -> STORE(producer_buffer, PRODUCER_EVENT, NONE); armed = 0
+		:: else
+		fi;
 		/* mullion_sq_produce(), any burst that fits */
 		burst = 0;
 		do
@@ -108,6 +116,7 @@ active proctype producer()
 		if
 		:: sent < MESSAGES && NEXT(head) == tail ->
 			STORE(producer_buffer, PRODUCER_EVENT, NEXT(tail));
+			armed = 1;
 #ifndef NO_SPACE_BARRIER
 			FULL_BARRIER(producer_buffer);
 #endif
@@ -129,9 +138,15 @@ active proctype consumer()
 {
 	byte head, tail, released, old, event;
 	byte received;
+	bit armed = 1;
 
 	do
 	:: received < MESSAGES ->
+		/* mullion_sq_consumer_disarm(), where it asked before, or not */
+		if
+		:: armed -> STORE(consumer_buffer, CONSUMER_EVENT, NONE); armed = 0
+		:: skip
+		fi;
 		/* mullion_sq_consume(), all there is or only some */
 		do
 		:: tail == head ->
@@ -166,6 +181,7 @@ active proctype consumer()
 		if
 		:: received < MESSAGES && tail == head ->
 			STORE(consumer_buffer, CONSUMER_EVENT, NEXT(tail));
+			armed = 1;
 #ifndef NO_ARM_BARRIER
 			FULL_BARRIER(consumer_buffer);
 #endif

@@ -102,6 +102,7 @@ static inline int traffic_produce(struct traffic *end)
 	int error;
 
 	while (sent < end->messages) {
+		mullion_sq_producer_disarm(q);
 		error = 0;
 		for (burst = traffic_random(end) % (TRAFFIC_SLOTS + 2) + 1;
 		     burst && sent < end->messages; burst--) {
