@@ -74,7 +74,7 @@ static int mock_generation(struct mock *m, unsigned int absent_ms)
 	int rc = -ENODEV;
 
 	mutex_lock(&m->state);
-	if (!m->attached || m->gone)
+	if (!m->attached || !m->enabled || m->gone)
 		goto out;
 	/*
 	 * The service dies, requests pile up, and then it is noticed.
@@ -100,27 +100,37 @@ out:
 	return rc;
 }
 
+static void mock_reset_work(struct work_struct *work)
+{
+	struct mock *m = container_of(work, struct mock, reset_work);
+
+	if (!mock_generation(m, 0)) {
+		WRITE_ONCE(m->resets, m->resets + 1);
+		wake_up(&m->reset_wait);
+	}
+}
+
 /* ---- visorbus.h ----------------------------------------------------------- */
 
 int visorbus_register_visor_driver(struct visor_driver *drv)
 {
 	int rc;
 
-	mutex_lock(&mock.state);
+	mutex_lock(&mock.config);
 	mock.driver = drv;
 	mock.gone = false;
 	mock.faulted = false;
 	rc = drv->probe(&mock.dev);
 	if (rc)
 		mock.driver = NULL;
-	mutex_unlock(&mock.state);
+	mutex_unlock(&mock.config);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(visorbus_register_visor_driver);
 
 void visorbus_unregister_visor_driver(struct visor_driver *drv)
 {
-	mutex_lock(&mock.state);
+	mutex_lock(&mock.config);
 	if (mock.driver) {
 		drv->remove(&mock.dev);
 		mock.attached = false;
@@ -129,7 +139,7 @@ void visorbus_unregister_visor_driver(struct visor_driver *drv)
 		mock.driver = NULL;
 		mutex_unlock(&mock.service);
 	}
-	mutex_unlock(&mock.state);
+	mutex_unlock(&mock.config);
 }
 EXPORT_SYMBOL_GPL(visorbus_unregister_visor_driver);
 
@@ -178,7 +188,12 @@ EXPORT_SYMBOL_GPL(visorbus_device_fault);
 
 int visorbus_device_reset(struct visor_device *dev, unsigned long timeout)
 {
-	return mock_generation(&mock, 0);
+	u32 before = READ_ONCE(mock.resets);
+
+	queue_work(system_long_wq, &mock.reset_work);
+	return wait_event_timeout(mock.reset_wait,
+				  READ_ONCE(mock.resets) != before, timeout) ?
+	       0 : -ETIMEDOUT;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_reset);
 
@@ -198,7 +213,10 @@ EXPORT_SYMBOL_GPL(visorbus_device_ring);
 
 void visorbus_enable_channel_interrupts(struct visor_device *dev)
 {
+	mutex_lock(&mock.state);
+	mock.enabled = true;
 	mock.interrupts = true;
+	mutex_unlock(&mock.state);
 	mock_interrupt(&mock);
 }
 EXPORT_SYMBOL_GPL(visorbus_enable_channel_interrupts);
@@ -207,9 +225,12 @@ void visorbus_disable_channel_interrupts(struct visor_device *dev)
 {
 	unsigned long flags;
 
+	mutex_lock(&mock.state);
+	mock.enabled = false;
 	spin_lock_irqsave(&mock.interrupt_lock, flags);
 	mock.interrupts = false;
 	spin_unlock_irqrestore(&mock.interrupt_lock, flags);
+	mutex_unlock(&mock.state);
 }
 EXPORT_SYMBOL_GPL(visorbus_disable_channel_interrupts);
 
@@ -280,12 +301,12 @@ static ssize_t mock_order_write(struct file *file, const char __user *user,
 		mutex_unlock(&m->service);
 		mock_interrupt(m);
 	} else if (!strcmp(verb, "gone")) {
-		mutex_lock(&m->state);
+		mutex_lock(&m->config);
 		m->gone = true;
 		if (m->driver)
 			m->driver->remove(&m->dev);
 		m->driver = NULL;
-		mutex_unlock(&m->state);
+		mutex_unlock(&m->config);
 	} else if (!strcmp(verb, "add") || !strcmp(verb, "drop")) {
 		m->lun1 = verb[0] == 'a';
 		mock_service_notify(m, m->lun1, 0, 1);
@@ -334,7 +355,10 @@ static int __init mockbus_init(void)
 	struct mock *m = &mock;
 	int rc;
 
+	mutex_init(&m->config);
 	mutex_init(&m->state);
+	INIT_WORK(&m->reset_work, mock_reset_work);
+	init_waitqueue_head(&m->reset_wait);
 	mutex_init(&m->service);
 	spin_lock_init(&m->interrupt_lock);
 	init_waitqueue_head(&m->wake);
@@ -382,6 +406,7 @@ static void __exit mockbus_exit(void)
 {
 	debugfs_remove_recursive(mock_debugfs);
 	mock_service_stop(&mock);
+	cancel_work_sync(&mock.reset_work);
 	device_unregister(&mock.dev.device);
 	wait_for_completion(&mock_released);
 	bus_unregister(&mock_bus_type);

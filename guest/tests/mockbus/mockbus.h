@@ -29,6 +29,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "../../visorbus/visorbus.h"
 
@@ -69,9 +70,14 @@ struct mock {
 	struct mullion_sq client[2];	/* the driver's view */
 	struct mullion_sq server[2];	/* the service's */
 
-	struct mutex state;		/* pause and resume, probe and remove */
+	struct mutex config;		/* probe and remove */
+	struct mutex state;		/* pause and resume, which remove may meet */
+	bool enabled;			/* under it: there may be some */
 	struct completion state_done;
 	int state_status;
+	struct work_struct reset_work;
+	wait_queue_head_t reset_wait;
+	u32 resets;
 
 	spinlock_t interrupt_lock;	/* the callback, never twice */
 	bool interrupts;
