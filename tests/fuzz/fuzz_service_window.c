@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/fuzz_service_window.c - a whole bus window into a service
  *
- * The common layer of a service, with the simplest class, is driven in this
- * process.  Input is a list of operations of a hostile client: overwrite any
+ * The common layer of a service, with the simplest class or with disks, is driven
+ * in this process.  Input is a list of operations of a hostile client: overwrite any
  * bytes of the window, put a request into the ring, raise the epoch.  After
  * each input a well-behaved client attaches, and must be served: whatever
  * happened cost that channel's users nothing but an epoch.
@@ -16,7 +16,7 @@
 #include "../../channel/attach.h"
 #include "../../service/common/service.h"
 #include "../lib/cp.h"
-#include "../lib/fixture_class.h"
+#include "window_class.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,27 +71,40 @@ static void make_bus(void)
 static void make_device(void)
 {
 	static const guid_t type = VISOR_VHBA_CHANNEL_GUID;
-	const struct mullion_server_config config = { .version = 1, .generation = 1 };
+	struct mullion_server_config config = { .version = 1, .generation = 1 };
+	static struct service_fd store = { .role = MULLION_FD_STORE };
 	struct controlvm_message command;
+	const void *class_part;
+	size_t bytes;
 	struct controlvm_packet_create_device *create = &command.cmd.create_device;
 
+	class_part = window_class_config(&bytes, &store.fd);
+	config.class_bytes = (uint32_t)bytes;
+	if (store.fd >= 0) {
+		struct service_fd *kept = malloc(sizeof(*kept));
+
+		REQUIRE(kept);
+		*kept = store;
+		service.fds = kept;
+		service.fd_count = 1;
+	}
 	memset(&command, 0, sizeof(command));
 	create->bus_no = 1;
 	create->channel_addr = MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_DEVICE_OFFSET);
-	create->channel_bytes = service_attach_channel_bytes(&fixture_class);
+	create->channel_bytes = service_attach_channel_bytes(window_class);
 	create->data_type_guid = type;
 	memset(&create->dev_inst_guid, 9, sizeof(guid_t));
 	create->intr.reserved1 = 1;
-	REQUIRE(!service_device_create(&command, &config, NULL));
+	REQUIRE(!service_device_create(&command, &config, class_part));
 	device = service_device_find(1, 0);
 }
 
 static void init(void)
 {
-	service.class = &fixture_class;
+	service.class = window_class;
 	service.command_recv = -1;
 	REQUIRE(!mullion_loop_init());
-	REQUIRE(!fixture_class.init());
+	REQUIRE(!window_class->init());
 	make_state();
 	make_bus();
 	make_device();
@@ -102,6 +115,7 @@ static void turn(void)
 	service_attach_check(device);
 	if (device->serving || device->late)
 		service_request_poll(device);
+	window_class->turn_end();
 	if (device->rsp.head != device->rsp.published)
 		service_request_publish(device);
 	device->rung = false;
@@ -142,7 +156,7 @@ static void attach(struct mullion_attach *client)
 
 static void queues(struct mullion_sq *cmd, struct mullion_sq *rsp)
 {
-	uint64_t bytes = service_attach_channel_bytes(&fixture_class);
+	uint64_t bytes = service_attach_channel_bytes(window_class);
 
 	REQUIRE(!mullion_sq_attach(cmd, channel(), bytes, MULLION_IO_CH_SPACE_OFFSET,
 				   VISOR_IO_SLOT_BYTES, 1));
@@ -215,10 +229,13 @@ static void op_request(struct input *in, struct mullion_sq *cmd,
 {
 	struct mullion_io_slot slot;
 	void *memory = NULL;
+	uint32_t where;
 
 	memset(&slot, 0, sizeof(slot));
 	take_bytes(in, (uint8_t *)&slot, take(in, 1) % 128);
-	slot.rsp.scsi.data_dir = (uint32_t)take(in, 1);
+	where = (uint32_t)take(in, 1);
+	slot.rsp.scsi.data_dir = where & 15;
+	slot.rsp.scsi.vdest.lun = where >> 4;
 	slot.ext.request_id = take(in, 1);
 	slot.ext.flags = (uint32_t)take(in, 1);
 	slot.ext.epoch = (uint32_t)client->epoch;

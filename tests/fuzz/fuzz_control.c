@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tests/fuzz/fuzz_control.c - a guest's control channel into the command
+ * partition
+ *
+ * Input is a list of operations of a hostile client: overwrite any bytes of the
+ * command window, raise the epoch, put a message into any ring, and of a command
+ * partition that sends commands meanwhile.  Every command must end once.  After
+ * each input a well-behaved client attaches to what is left of the channel, once
+ * its constant parts are as they were, and must be heard.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../channel/control_client.h"
+#include "../../channel/signal_queue.h"
+#include "../../command/control.h"
+#include "../../command/core.h"
+#include "../../command/window.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define COMMANDS_MAX	64
+#define RAISES_MAX	8	/* the daemon takes only so many in a second */
+#define TURNS		8
+#define QUEUES_OFFSET	offsetof(struct visor_controlvm_channel, request_queue)
+#define QUEUE_BYTES	sizeof(struct signal_queue_header)
+
+static struct mullion_core core = { .window_id_next = 1 };
+static struct mullion_cp_window *window;
+static struct mullion_cp_control *control;
+static uint8_t *area;
+static uint8_t pristine[MULLION_CONTROL_CHANNEL_BYTES];
+static unsigned int attached, sent, heard;
+static unsigned int ended[COMMANDS_MAX];
+
+#define REQUIRE(condition) do {						\
+		if (!(condition)) {					\
+			fprintf(stderr, "%d: %s\n", __LINE__, #condition);	\
+			abort();					\
+		}							\
+	} while (0)
+
+struct input {
+	const uint8_t *data;
+	size_t size;
+};
+
+static uint64_t take(struct input *in, unsigned int bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes-- && in->size) {
+		value = value << 8 | *in->data++;
+		in->size--;
+	}
+	return value;
+}
+
+static void take_bytes(struct input *in, void *to, size_t bytes)
+{
+	if (bytes > in->size)
+		bytes = in->size;
+	memcpy(to, in->data, bytes);
+	in->data += bytes;
+	in->size -= bytes;
+}
+
+/* ---- the command partition --------------------------------------------- */
+
+static void on_attached(void *arg, bool fresh)
+{
+	(void)arg;
+	(void)fresh;
+	attached++;
+}
+
+static void on_detached(void *arg)
+{
+	(void)arg;
+}
+
+static void on_faulted(void *arg, uint32_t reason)
+{
+	(void)arg;
+	REQUIRE(reason);
+}
+
+static const struct mullion_cp_control_ops ops = {
+	.attached = on_attached,
+	.detached = on_detached,
+	.faulted = on_faulted,
+};
+
+static void on_ended(void *arg, int error, uint32_t status,
+		     const struct controlvm_message *answer)
+{
+	unsigned int *count = arg;
+
+	(void)status;
+	REQUIRE(!(*count)++);
+	REQUIRE(!answer == (error == -ECONNRESET));
+}
+
+static void op_send(struct input *in)
+{
+	static uint8_t payload[MULLION_CONTROL_PAYLOAD_BYTES];
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_CREATE,
+		.payload = payload,
+		.payload_bytes = take(in, 2) * 4 % sizeof(payload),
+		.answer = on_ended,
+		.arg = &ended[sent],
+	};
+
+	if (sent < COMMANDS_MAX && !mullion_cp_control_send(control, &command))
+		sent++;
+}
+
+/* ---- the client -------------------------------------------------------- */
+
+static void op_patch(struct input *in, uint8_t *base, uint64_t limit)
+{
+	uint64_t offset = take(in, 3) % limit;
+	uint64_t bytes = take(in, 1);
+
+	take_bytes(in, base + offset, bytes < limit - offset ? bytes : limit - offset);
+}
+
+static void op_raise(struct input *in)
+{
+	struct mullion_channel_ext *ext =
+		(void *)(area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
+
+	ext->client_incarnation = take(in, 1);
+	ext->features_accepted = take(in, 1);
+	ext->client_state = (uint32_t)take(in, 1) & 3;
+	ext->client_generation = 1;
+	ext->client_epoch += take(in, 1);
+}
+
+/* What a client with the right idea of the rings would do. */
+static void op_message(struct input *in, unsigned int queue)
+{
+	struct controlvm_message message;
+	struct mullion_sq q;
+	void *slot = NULL;
+
+	memset(&message, 0, sizeof(message));
+	take_bytes(in, &message, take(in, 1) % sizeof(message));
+	message.hdr.message_handle = take(in, 1);
+	message.hdr.id = CONTROLVM_DEVICE_CREATE;
+	if (mullion_sq_attach(&q, area, MULLION_CONTROL_CHANNEL_BYTES,
+			      QUEUES_OFFSET + queue * QUEUE_BYTES,
+			      CONTROLVM_MESSAGE_BYTES, 0) < 0)
+		return;
+	q.head = q.shared->head;
+	q.published = q.head;
+	q.tail = q.shared->tail;
+	if (q.head >= q.max_slots || mullion_sq_produce(&q, &slot) < 0)
+		return;
+	memcpy(slot, &message, sizeof(message));
+	mullion_sq_publish(&q);
+}
+
+static void on_command(void *arg, const struct controlvm_message *command,
+		       const void *payload, size_t bytes)
+{
+	struct mullion_control_client **client = arg;
+
+	(void)payload;
+	(void)bytes;
+	heard++;
+	mullion_control_client_respond(*client, command, 0, NULL);
+}
+
+static void turn(struct mullion_control_client *client)
+{
+	for (int i = 0; i < TURNS; i++) {
+		mullion_cp_control_turn(control);
+		if (client)
+			mullion_control_client_poll(client, false);
+	}
+}
+
+/* The guest was reset, and its firmware put the channel right. */
+static void served(void)
+{
+	struct mullion_channel_ext *ext =
+		(void *)(area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
+	struct mullion_control_client *client = NULL;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_CHIPSET_INIT,
+		.answer = on_ended,
+		.arg = &ended[0],
+	};
+	uint64_t epoch = mullion_cp_control_epoch(control);
+
+	memcpy(area, pristine, sizeof(pristine));
+	ext->server_epoch = epoch;
+	ext->client_epoch = epoch;
+	attached = 0;
+	heard = 0;
+	REQUIRE(!mullion_control_client_new(&client, area, MULLION_CONTROL_AREA_BYTES,
+					    window->doorbells[0][0], on_command, NULL,
+					    &client));
+	turn(client);
+	REQUIRE(attached == 1);
+	REQUIRE(mullion_control_client_is_attached(client));
+	for (unsigned int i = 0; i < sent; i++)
+		REQUIRE(ended[i] == 1);
+	ended[0] = 0;
+	REQUIRE(!mullion_cp_control_send(control, &command));
+	turn(client);
+	REQUIRE(heard == 1 && ended[0] == 1);
+	mullion_control_client_free(client);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const guid_t nobody;
+	struct input in = { data, size };
+	unsigned int raises = 0;
+
+	memset(ended, 0, sizeof(ended));
+	sent = 0;
+	if (!window)
+		REQUIRE(!mullion_cp_window_new_command(&core, &nobody, &nobody, &window));
+	area = window->map + window->areas[0].offset;
+	memset(area, 0, MULLION_CONTROL_AREA_BYTES);
+	REQUIRE(!mullion_cp_control_new(&control, NULL, window, 1, &ops, NULL));
+	memcpy(pristine, area, sizeof(pristine));
+	while (in.size) {
+		unsigned int op = (unsigned int)take(&in, 1) % 8;
+
+		switch (op) {
+		case 0:
+			op_patch(&in, area + QUEUES_OFFSET, CONTROLVM_QUEUES * QUEUE_BYTES);
+			break;
+		case 1:
+			op_patch(&in, area, MULLION_CONTROL_AREA_BYTES);
+			break;
+		case 2:
+			if (raises++ < RAISES_MAX)
+				op_raise(&in);
+			break;
+		case 3:
+			op_send(&in);
+			break;
+		case 4:
+			mullion_cp_control_turn(control);
+			break;
+		default:
+			op_message(&in, op == 5 ? CONTROLVM_QUEUE_ACK :
+				   op == 6 ? CONTROLVM_QUEUE_REQUEST :
+				   CONTROLVM_QUEUE_RESPONSE);
+			break;
+		}
+	}
+	turn(NULL);
+	served();
+	mullion_cp_control_free(control);
+	return 0;
+}
