@@ -241,7 +241,8 @@ static void client_report_broken(const struct mullion_request *request, int erro
 {
 	const struct mullion_paths *paths = mullion_client_paths();
 
-	if (error == -EINTR)
+	/* The user's signal, or a taker that has had enough: nothing is broken. */
+	if (error == -EINTR || error == -ECANCELED)
 		return;
 	if (error == -ECONNRESET)
 		mullion_report_error("no answer from the daemon at", paths->socket,

@@ -42,7 +42,8 @@ struct mullion_connection {
  * @type, @body, @length: the body, @type NULL if there is none
  * @flags: MULLION_CLIENT_*
  * @cancel: see struct mullion_connection; -1 for none
- * @take: called with each piece of the answer's body
+ * @take: called with each piece of the answer's body; -ECANCELED ends the
+ *	request and is not reported
  * @arg: for @take
  */
 struct mullion_request {

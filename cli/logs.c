@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,11 +40,11 @@ static int logs_take(void *arg, const char *data, size_t len)
 		if (isatty(STDOUT_FILENO))
 			out = mullion_report_filter(filter, piece, bytes);
 		if (fwrite(piece, 1, out, stdout) != out)
-			return -EPIPE;
+			return -ECANCELED;
 		data += bytes;
 		len -= bytes;
 	}
-	return fflush(stdout) ? -EPIPE : 0;
+	return fflush(stdout) ? -ECANCELED : 0;
 }
 
 /* A reader that has seen enough (`| head`) is no failure worth a message. */
@@ -56,6 +57,8 @@ static int logs_stream(struct mullion_cli *cli, char *path,
 	int ret = mullion_client_stream(&request);
 
 	free(path);
+	if (ret == -ECANCELED)
+		return 128 + SIGPIPE;
 	return ret ? cli->failure : 0;
 }
 
@@ -103,7 +106,7 @@ static int logs_event(const struct logs_lines *lines)
 	struct tm tm;
 
 	if (lines->json)
-		return printf("%s\n", lines->line) < 0 || fflush(stdout) ? -EPIPE : 0;
+		return printf("%s\n", lines->line) < 0 || fflush(stdout) ? -ECANCELED : 0;
 	event = json_loads(lines->line, 0, NULL);
 	if (!event)
 		return -EPROTO;
@@ -122,7 +125,7 @@ static int logs_event(const struct logs_lines *lines)
 	mullion_report_clean(text);
 	puts(text);
 	free(text);
-	return fflush(stdout) ? -EPIPE : 0;
+	return fflush(stdout) ? -ECANCELED : 0;
 }
 
 static int logs_events_take(void *arg, const char *data, size_t len)
