@@ -91,7 +91,7 @@ flush="35000000000000000000"
 
 open_disk() {	# GUEST SPEC
 	process_guest "$1" "$2"
-	coproc DISK { stdbuf -oL "$programs/scsi-send" "$1" 0 2>&1; }
+	coproc DISK { "$programs/scsi-send" "$1" 0 2>&1; }
 }
 # ask LINE: what became of it in $answer, received data in $data
 ask() {
