@@ -251,6 +251,15 @@ void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
 
 static void bus_withdraw_step(struct mullion_cp_bus *bus);
 
+/* A bus has left, or is about to: without it the service may be complete. */
+static void bus_service_goes_on(struct mullion_service *service)
+{
+	if (service->buses)
+		mullion_service_changed(service);
+	else
+		mullion_service_end(service);
+}
+
 static void bus_on_withdrawn(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
 {
@@ -270,8 +279,7 @@ void mullion_cp_bus_answered(struct mullion_cp_bus *bus)
 	if (bus->partition)
 		return;
 	bus_withdraw_step(bus);
-	if (!service->buses)
-		mullion_service_end(service);
+	bus_service_goes_on(service);
 }
 
 static int bus_send_destroy(struct mullion_cp_bus *bus, uint32_t id,
@@ -338,8 +346,7 @@ void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
 		bus_withdraw_step(bus);
 	else
 		mullion_cp_bus_server_lost(bus);
-	if (!service->buses)
-		mullion_service_end(service);
+	bus_service_goes_on(service);
 }
 
 /* ---- the guest's end --------------------------------------------------- */

@@ -348,6 +348,9 @@ void mullion_service_changed(struct mullion_service *s)
 	if (s->state != MULLION_SV_PREPARING)
 		return;
 	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next) {
+		/* one that leaves is nobody's any more */
+		if (!bus->partition)
+			continue;
 		all = all && bus->server >= MULLION_END_PRESENT;
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 			all = all && d->server >= MULLION_END_PRESENT;
