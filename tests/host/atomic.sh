@@ -18,6 +18,24 @@ for cache in writeback none; do
 	info "COMPARE AND WRITE, cache=$cache: $(cat $cache.out)"
 done
 
+# Two guests at work on one disk, each in a place of its own.
+truncate -s 1M both.img
+process_guest left "$PWD/both.img,share=on"
+process_guest right "$PWD/both.img,share=on"
+expect "service of both" "$(shown left services.0.name)" "$(shown right services.0.name)"
+"$programs/counters" left 0 left.record 16 12 100 >left.out 2>&1 &
+work=$!
+"$programs/versions" right 0 right.record 12 4096 12 100 1024 >right.out 2>&1 &
+more=$!
+kill_while left $work 150
+kill_while left $more 150
+wait $work || { cat left.out; fail "two guests: counters"; }
+wait $more || { cat right.out; fail "two guests: versions"; }
+"$mullion" stop left right >/dev/null
+"$programs/counters" check both.img left.record || fail "two guests: counters"
+"$programs/versions" check both.img right.record || fail "two guests: versions"
+info "two guests of one disk: $(cat left.out); $(cat right.out)"
+
 truncate -s 1M shared.img
 process_guest one "$PWD/shared.img,share=on"
 process_guest two "$PWD/shared.img,share=on"

@@ -52,9 +52,25 @@ survive() {
 	"$mullion" stop "$guest" >/dev/null
 }
 
+# Another guest of the same disk comes and goes meanwhile: the service uses the
+# connection of one of them.
+generation_is() {
+	[ "$(shown nbdkit services.0.generation)" -ge "$1" ]
+}
 start_slow nbd.img
-process_guest nbdkit "nbd+unix:///?socket=$PWD/nbd.img.sock"
+spec="nbd+unix:///?socket=$PWD/nbd.img.sock,share=on"
+process_guest other "$spec"
+process_guest nbdkit "$spec"
+(
+	for i in 1 2 3; do
+		wait_until 60 generation_is $((3 * i))
+		"$mullion" restart other
+	done
+) >other.out 2>&1 &
+other=$!
 survive nbdkit 400 versions 12 4096 10
+wait $other || { cat other.out; fail "the other guest of the disk"; }
+"$mullion" kill other >/dev/null
 end_server $slow
 "$programs/versions" check nbd.img nbdkit.record || fail "nbdkit"
 info "nbdkit: $(cat nbdkit.out), $recovery"

@@ -2,7 +2,7 @@
 /*
  * tests/host/versions.c - does an old write ever land over a newer one?
  *
- *	versions GUEST LUN RECORD BLOCKS BYTES GENERATIONS SECONDS
+ *	versions GUEST LUN RECORD BLOCKS BYTES GENERATIONS SECONDS [LBA]
  *	versions check FILE RECORD
  *
  * A process guest with BLOCKS blocks of BYTES.  Each block is written again and
@@ -38,6 +38,7 @@ static struct client client;
 static struct block blocks[BLOCKS_MAX];
 static unsigned int block_count;
 static uint32_t block_bytes;
+static uint64_t first_lba;
 static uint64_t writes, reads;
 static bool ending;
 
@@ -89,7 +90,7 @@ static void block_done(struct mullion_disk_io *io)
 static void block_submit(struct block *block, bool write)
 {
 	uint32_t n = block_bytes / 512;
-	uint64_t lba = (uint64_t)block->index * n;
+	uint64_t lba = first_lba + (uint64_t)block->index * n;
 	int r;
 
 	block->writing = write;
@@ -178,7 +179,7 @@ static void record(const char *path)
 
 	if (!file)
 		client_fail("%s: cannot be written", path);
-	fprintf(file, "%u\n", block_bytes);
+	fprintf(file, "%u %" PRIu64 "\n", block_bytes, first_lba);
 	for (unsigned int i = 0; i < block_count; i++)
 		fprintf(file, "%" PRIu64 "\n", blocks[i].version);
 	if (fclose(file))
@@ -200,7 +201,9 @@ static int check_file(const char *path, const char *record_path)
 	uint64_t *words, version;
 	unsigned int index = 0;
 
-	if (!image || !list || fscanf(list, "%u", &block_bytes) != 1)
+	if (!image || !list ||
+	    fscanf(list, "%u %" SCNu64, &block_bytes, &first_lba) != 2 ||
+	    fseek(image, (long)first_lba * 512, SEEK_SET))
 		client_fail("%s or %s cannot be read", path, record_path);
 	words = malloc(block_bytes);
 	while (words && fscanf(list, "%" SCNu64, &version) == 1) {
@@ -221,10 +224,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "check"))
 		return check_file(argv[2], argv[3]);
-	if (argc != 8)
-		client_fail("usage: versions GUEST LUN RECORD BLOCKS BYTES GENERATIONS SECONDS");
+	if (argc != 8 && argc != 9)
+		client_fail("usage: versions GUEST LUN RECORD BLOCKS BYTES GENERATIONS SECONDS [LBA]");
 	block_count = (unsigned int)atoi(argv[4]);
 	block_bytes = (uint32_t)atoi(argv[5]);
+	first_lba = argc == 9 ? (uint64_t)atoi(argv[8]) : 0;
 	if (!block_count || block_count > BLOCKS_MAX || !block_bytes || block_bytes % 512)
 		client_fail("bad number");
 	client_open(&client, argv[1], (uint32_t)atoi(argv[2]), (unsigned int)atoi(argv[7]));
