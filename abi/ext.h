@@ -21,7 +21,9 @@
 #define MULLION_EXTF_WINDOW_ADDR	(1ULL << 2)	/* data addresses are pool offsets */
 #define MULLION_EXTF_REISSUE		(1ULL << 3)	/* client re-issues after a generation change */
 #define MULLION_EXTF_DISK_NOTIFY	(1ULL << 4)	/* client acts on disk add/remove */
-#define MULLION_EXTF_KNOWN		((1ULL << 5) - 1)
+#define MULLION_EXTF_NET_BATCH		(1ULL << 5)	/* data messages of net.h */
+#define MULLION_EXTF_NET_OFFLOAD	(1ULL << 6)	/* checksums, large frames */
+#define MULLION_EXTF_KNOWN		((1ULL << 7) - 1)
 
 /* init_chipset.features */
 #define MULLION_CHIPSET_FEATURE_WINDOWS	(1U << 16)	/* channel_addr names windows */
