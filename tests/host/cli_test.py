@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The mullion command against fake_daemon.py; argument: the program."""
 
+import ctypes
 import json
 import os
 import pty
@@ -18,7 +19,8 @@ import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT = 20      # seconds that anything may take at most
+LIMIT = 120     # seconds that anything may take at most
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Case(unittest.TestCase):
@@ -37,14 +39,25 @@ class Case(unittest.TestCase):
         self.env.pop("NO_COLOR", None)
 
     def tearDown(self):
-        pid = self.daemon()
-        if pid:
-            # Dead before the folder goes: it writes there.
-            fd = os.pidfd_open(pid)
-            os.kill(pid, signal.SIGKILL)
-            select.select([fd], [], [], LIMIT)
-            os.close(fd)
+        self.end_all()
         shutil.rmtree(self.folder)
+
+    @staticmethod
+    def end_all():
+        """Ends whatever the test started, daemons too: they write in its folder.
+
+        Whose parent has ended is a child of this process, so that none can hide,
+        neither a daemon without a file that names it nor one that starts just now.
+        """
+        while True:
+            for task in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
+                    for pid in file.read().split():
+                        os.kill(int(pid), signal.SIGKILL)
+            try:
+                os.wait()
+            except ChildProcessError:
+                return
 
     def daemon(self):
         try:
@@ -376,10 +389,12 @@ class Terminal(Case):
 
     def end(self, process, status):
         # Reads on, so that a terminal that waits for its output to leave goes on.
-        self.until(lambda: (select.select([self.master], [], [], 0)[0]
-                            and os.read(self.master, 4096)) or process.poll() is not None,
-                   "end")
-        self.assertEqual(process.wait(LIMIT), status)
+        def ended():
+            if select.select([self.master], [], [], 0)[0]:
+                os.read(self.master, 4096)
+            return process.poll() is not None
+        self.until(ended, "end")
+        self.assertEqual(process.returncode, status)
         self.assertEqual(termios.tcgetattr(self.slave), self.before)
         os.close(self.slave)
         os.close(self.master)
@@ -434,4 +449,6 @@ class Terminal(Case):
 
 
 if __name__ == "__main__":
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        sys.exit("cannot become the reaper of the daemons: " + os.strerror(ctypes.get_errno()))
     unittest.main(verbosity=2)
