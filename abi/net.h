@@ -10,6 +10,7 @@
 
 #include "ext.h"
 #include "io.h"
+#include "service.h"
 
 /* ---- messages ------------------------------------------------------------ */
 
@@ -127,13 +128,7 @@ struct mullion_net_port {
 
 MULLION_ABI_SIZE(struct mullion_net_port, 64 + 32 + 128 + 512);
 
-/* ---- configuration of the network: DEVICE_RECONFIGURE of no device ------------ */
-
-/*
- * bus_no and dev_no of a DEVICE_RECONFIGURE that concerns the service as a
- * whole.  Sent before the first bus and whenever something changes.
- */
-#define MULLION_SERVICE_WIDE	0xffffffffU
+/* ---- configuration of the network: DEVICE_RECONFIGURE of MULLION_SERVICE_WIDE -- */
 
 /* mullion_net_config.uplink; the descriptor is STORE number 0 */
 #define MULLION_UPLINK_NONE	0

@@ -55,6 +55,12 @@ struct mullion_server_config {
 
 #define MULLION_SERVER_CONFIG_VERSION 1
 
+/*
+ * bus_no and dev_no of a DEVICE_RECONFIGURE that concerns the service as a
+ * whole.  Sent before the first bus and whenever something changes.
+ */
+#define MULLION_SERVICE_WIDE	0xffffffffU
+
 MULLION_ABI_SIZE(struct mullion_server_config, 24);
 
 #endif /* MULLION_ABI_SERVICE_H */

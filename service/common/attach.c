@@ -28,26 +28,29 @@
 
 #include "service.h"
 
-#define ATTACH_OFFERED (MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT | \
-			MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE | \
-			MULLION_EXTF_DISK_NOTIFY)
 #define ATTACH_IO_ALIGN 512
 
 #define ATTACH_EXT_CONSTANT offsetof(struct mullion_channel_ext, server_generation)
+
+static uint64_t attach_align(uint64_t bytes)
+{
+	return (bytes + MULLION_IO_SLOTS_ALIGN - 1) / MULLION_IO_SLOTS_ALIGN *
+	       MULLION_IO_SLOTS_ALIGN;
+}
 
 uint64_t service_attach_slots_offset(const struct mullion_class *class,
 				     unsigned int queue)
 {
 	uint64_t ring = (uint64_t)class->queue_slots * VISOR_IO_SLOT_BYTES;
-	uint64_t align = MULLION_IO_SLOTS_ALIGN;
+	uint64_t headers = MULLION_IO_CH_SPACE_OFFSET +
+		2 * class->queue_pairs * sizeof(struct signal_queue_header);
 
-	ring = (ring + align - 1) / align * align;
-	return align + queue * ring;
+	return attach_align(headers) + queue * attach_align(ring);
 }
 
 uint64_t service_attach_channel_bytes(const struct mullion_class *class)
 {
-	return service_attach_slots_offset(class, 2);
+	return service_attach_slots_offset(class, 2 * class->queue_pairs);
 }
 
 /* ---- the constant parts ------------------------------------------------- */
@@ -58,7 +61,7 @@ static void attach_ext_constant(struct mullion_channel_ext *ext)
 	ext->magic = MULLION_CHANNEL_EXT_MAGIC;
 	ext->version = MULLION_CHANNEL_EXT_VERSION;
 	ext->bytes = MULLION_CHANNEL_EXT_BYTES;
-	ext->queue_pairs = 1;
+	ext->queue_pairs = service.class->queue_pairs;
 	ext->pool_share = service.class->pool_share;
 	ext->max_outstanding = service.class->max_outstanding;
 	ext->io_align = ATTACH_IO_ALIGN;
@@ -84,6 +87,19 @@ void service_attach_write_channel(struct mullion_device *device)
 	memcpy(device->ext, &ext, ATTACH_EXT_CONSTANT);
 }
 
+void mullion_device_refresh(struct mullion_device *device)
+{
+	struct visor_io_channel *fixed = &device->fixed;
+
+	if (device->starting)
+		return;
+	memset(&fixed->vnic, 0, sizeof(fixed->vnic));
+	service.class->describe_channel(device, fixed);
+	/* Of the header no more than at the start: clients write there. */
+	memcpy(device->channel + offsetof(struct visor_io_channel, vnic),
+	       &fixed->vnic, sizeof(fixed->vnic));
+}
+
 static bool attach_header_intact(const struct mullion_device *device)
 {
 	const struct channel_header *want = &device->fixed.channel_header;
@@ -99,7 +115,7 @@ static bool attach_header_intact(const struct mullion_device *device)
 	    memcmp(&have.channel_header.chtype, &want->chtype, sizeof(guid_t)) ||
 	    have.channel_header.ch_space_offset != want->ch_space_offset ||
 	    have.channel_header.version_id != want->version_id ||
-	    memcmp(&have.vhba, &fixed->vhba, sizeof(have.vhba)))
+	    memcmp(&have.vnic, &fixed->vnic, sizeof(have.vnic)))
 		return false;
 	attach_ext_constant(&ext);
 	return !memcmp(device->ext, &ext, ATTACH_EXT_CONSTANT) &&
@@ -108,7 +124,7 @@ static bool attach_header_intact(const struct mullion_device *device)
 	       mullion_load_relaxed(mullion_ext_u64(device->ext, server_epoch)) ==
 		       device->epoch &&
 	       mullion_load_relaxed(mullion_ext_u64(device->ext, features_offered)) ==
-		       ATTACH_OFFERED;
+		       service.class->features;
 }
 
 /* ---- rings -------------------------------------------------------------- */
@@ -133,11 +149,17 @@ static void attach_make_queue(struct mullion_device *device, struct mullion_sq *
 
 static void attach_make_queues(struct mullion_device *device, int event_index)
 {
-	attach_make_queue(device, &device->cmd, 0, event_index);
-	attach_make_queue(device, &device->rsp, 1, event_index);
-	/* Awake: the loop asks before it sleeps. */
-	mullion_sq_consumer_disarm(&device->cmd);
-	mullion_sq_producer_disarm(&device->rsp);
+	for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
+		struct mullion_queue *queue = &device->queues[i];
+
+		attach_make_queue(device, &queue->cmd, 2 * i, event_index);
+		attach_make_queue(device, &queue->rsp, 2 * i + 1, event_index);
+		/* Awake: the loop asks before it sleeps. */
+		mullion_sq_consumer_disarm(&queue->cmd);
+		mullion_sq_producer_disarm(&queue->rsp);
+		queue->blocked = false;
+		queue->held = false;
+	}
 }
 
 /* ---- states ------------------------------------------------------------- */
@@ -156,7 +178,8 @@ static void attach_write_server(struct mullion_device *device)
 {
 	struct mullion_channel_ext *ext = device->ext;
 
-	mullion_store_relaxed(mullion_ext_u64(ext, features_offered), ATTACH_OFFERED);
+	mullion_store_relaxed(mullion_ext_u64(ext, features_offered),
+			      service.class->features);
 	mullion_store_relaxed(mullion_ext_u64(ext, server_epoch), device->epoch);
 	/* pairs with the client's acquire of the generation when it raises */
 	mullion_store_release(mullion_ext_u64(ext, server_generation),
@@ -215,6 +238,12 @@ void service_attach_fault(struct mullion_device *device, uint32_t reason,
 	service_attach_quiesce(device);
 }
 
+void mullion_device_fault(struct mullion_device *device, uint32_t reason,
+			  const char *what)
+{
+	service_attach_fault(device, reason, what);
+}
+
 void service_attach_audit(struct mullion_device *device)
 {
 	if (device->starting || attach_header_intact(device))
@@ -237,9 +266,11 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	struct mullion_state_channel *state = device->records.state;
 	bool fresh = incarnation != device->incarnation || device->faulted;
 
-	service_request_drop_late(device);
 	attach_make_queues(device, !!(features & MULLION_EXTF_EVENT_INDEX));
-	service_record_epoch(device, fresh);
+	if (service_has_requests()) {
+		service_request_drop_late(device);
+		service_record_epoch(device, fresh);
+	}
 	state->client_epoch = epoch;
 	device->epoch = epoch;
 	device->incarnation = incarnation;
@@ -251,6 +282,16 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	service.class->epoch_begin(device, fresh);
 	/* Last: a successor that finds the old one begins it afresh again. */
 	state->client_incarnation = incarnation;
+}
+
+static bool attach_features_ok(uint64_t features)
+{
+	if (features & ~service.class->features)
+		return false;
+	if ((features & MULLION_EXTF_NET_BATCH) && !(features & MULLION_EXTF_SLOT_EXT))
+		return false;
+	return !(features & MULLION_EXTF_NET_OFFLOAD) ||
+	       (features & MULLION_EXTF_NET_BATCH);
 }
 
 /* The device is quiet: confirm what the client now asks for. */
@@ -277,10 +318,11 @@ static void attach_confirm(struct mullion_device *device)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (mullion_load_acquire(mullion_ext_u64(ext, client_epoch)) != epoch)
 		return;
-	if (features & ~ATTACH_OFFERED) {
+	if (!attach_features_ok(features)) {
 		device->faulted = false;
 		service_attach_fault(device, MULLION_FAULT_FEATURES,
-				     "it accepted features that were not offered");
+				     "it accepted features that were not offered, or "
+				     "without those that they need");
 		return;
 	}
 	if (!detached && !(features & MULLION_EXTF_WINDOW_ADDR)) {

@@ -110,8 +110,8 @@ static int control_bus_open(struct service_bus *bus, uint64_t handle,
 	if (ret < 0)
 		return ret;
 	pool = mullion_window_area(&bus->window, MULLION_AREA_POOL);
-	bus->pool = bus->window.base + pool->offset;
-	bus->pool_bytes = pool->bytes;
+	bus->memory.base = bus->window.base + pool->offset;
+	bus->memory.bytes = pool->bytes;
 	ret = mullion_doorbells_init(&bus->recv, bus->window.vectors);
 	if (!ret)
 		ret = mullion_doorbells_init(&bus->send, bus->window.vectors);
@@ -204,11 +204,15 @@ static int control_device_reconfigure(const struct controlvm_message *command,
 	const void *class_part;
 	int ret;
 
-	if (!device)
-		return -ENODEV;
 	ret = control_config(command, payload, bytes, &config, &class_part);
 	if (ret < 0)
 		return ret;
+	if (packet->bus_no == MULLION_SERVICE_WIDE &&
+	    packet->dev_no == MULLION_SERVICE_WIDE)
+		return service_configure(command->hdr.message_handle, class_part,
+					 config.class_bytes);
+	if (!device)
+		return -ENODEV;
 	return service_device_reconfigure(device, command->hdr.message_handle,
 					  class_part, config.class_bytes);
 }

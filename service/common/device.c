@@ -34,6 +34,26 @@ mullion_device_channel_state(struct mullion_device *device)
 	return device->records.state;
 }
 
+struct mullion_queue *mullion_device_queues(struct mullion_device *device)
+{
+	return device->queues;
+}
+
+const struct mullion_memory *mullion_device_memory(const struct mullion_device *device)
+{
+	return &device->bus->memory;
+}
+
+uint64_t mullion_device_epoch(const struct mullion_device *device)
+{
+	return device->epoch;
+}
+
+uint64_t mullion_device_features(const struct mullion_device *device)
+{
+	return device->features;
+}
+
 struct mullion_device *service_device_find(uint32_t bus_no, uint32_t dev_no)
 {
 	struct mullion_device *device;
@@ -93,8 +113,10 @@ static void device_free(struct mullion_device *device)
 	if (*link)
 		*link = device->next;
 	device->bus->devices--;
-	service_request_done(device);
-	service_record_done(device);
+	if (service_has_requests()) {
+		service_request_done(device);
+		service_record_done(device);
+	}
 	free(device);
 }
 
@@ -121,7 +143,7 @@ static int device_find_record(struct mullion_device *device, bool adopt)
 	device->records.state = state;
 	device->epoch = state->client_epoch;
 	device->incarnation = state->client_incarnation;
-	return service_record_init(device, adopt);
+	return service_has_requests() ? service_record_init(device, adopt) : 0;
 }
 
 /* Fencing for as long as a device waits for a predecessor's I/O. */
@@ -177,8 +199,9 @@ device_new(struct service_bus *bus, const struct controlvm_packet_create_device 
 	device->channel = channel;
 	device->channel_bytes = create->channel_bytes;
 	device->ext = (void *)(device->channel + MULLION_CHANNEL_EXT_OFFSET_IO);
-	device->recv_vector = device_vector(create->intr.recv_irq_vector, bus);
-	device->send_vector = device_vector(create->intr.reserved1, bus);
+	for (uint32_t i = 0; i < service.class->queue_pairs; i++)
+		device->queues[i].vector =
+			device_vector(create->intr.reserved1 + i, bus);
 	device->generation = generation;
 	bus->devices++;
 	device_set_name(device);
@@ -219,11 +242,14 @@ int service_device_create(const struct controlvm_message *command,
 	ret = device_find_record(device, adopt);
 	if (ret < 0)
 		goto abandon;
-	ret = service_request_init(device);
-	if (ret < 0)
-		goto abandon;
+	if (service_has_requests()) {
+		ret = service_request_init(device);
+		if (ret < 0)
+			goto abandon;
+	}
 	if (!adopt)
-		memset(device->channel, 0, MULLION_IO_SLOTS_ALIGN);
+		memset(device->channel, 0,
+		       service_attach_slots_offset(service.class, 0));
 	device->next = service.devices;
 	service.devices = device;
 	device->starting = true;
@@ -278,6 +304,21 @@ int service_device_reconfigure(struct mullion_device *device, uint64_t handle,
 	ret = service.class->reconfigure(device, class_part, bytes, fds, fences,
 					 DEVICE_FDS_MAX);
 	device_close_fds(fds, fences);
+	if (!ret)
+		mullion_device_refresh(device);
+	return ret;
+}
+
+int service_configure(uint64_t handle, const void *class_part, size_t bytes)
+{
+	int fds[DEVICE_FDS_MAX], fences[DEVICE_FDS_MAX];
+	int ret;
+
+	if (!service.class->configure)
+		return -EOPNOTSUPP;
+	device_take_fds(handle, fds, fences);
+	ret = service.class->configure(class_part, bytes, fds, DEVICE_FDS_MAX);
+	device_close_fds(fds, fences);
 	return ret;
 }
 
@@ -298,7 +339,7 @@ void service_device_end(struct mullion_device *device)
 	/* A client that is still there must not wait for us for ever. */
 	mullion_store_relaxed(mullion_ext_u32(device->ext, server_state),
 			      MULLION_CHANNEL_STOPPED);
-	mullion_doorbell_ring(device->bus->send.fds[device->send_vector]);
+	mullion_doorbell_ring(device->bus->send.fds[device->queues[0].vector]);
 	service.class->stop(device);
 	mullion_log(LOG_INFO, device->name, "destroyed");
 	device_free(device);

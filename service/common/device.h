@@ -4,8 +4,14 @@
  *
  * A service process is this layer plus one class.  The layer owns windows,
  * rings, epochs, doorbells, the state area and the sandbox; the class owns
- * what requests mean.  A class never touches shared memory except through the
- * I/O vectors of a request, which the layer has checked.
+ * what requests mean.
+ *
+ * There are two kinds of classes.  A request class gets requests, copied out,
+ * checked and recorded in the state area, and answers each once; it never
+ * touches shared memory except through the I/O vectors of a request.  A
+ * message class, whose messages are not all questions and whose unanswered
+ * ones a client sends again anyway, reads and writes the rings itself
+ * (queue.h); nothing of them is recorded.
  *
  * One thread runs everything.  Callbacks must not block for long; what takes
  * long is started and completed later through mullion_request_complete().
@@ -82,8 +88,12 @@ struct mullion_request {
  * @name: "disk"; also the name of the service program without "mullion-"
  * @type: channel type GUID
  * @channel_version: version_id of its channels
- * @queue_slots: slots per ring; the layer makes one queue pair
- * @max_outstanding: requests that one device may have unanswered
+ * @queue_pairs: in one channel, 1 to MULLION_QUEUE_PAIRS_MAX; a request class
+ *	has 1
+ * @queue_slots: slots per ring
+ * @max_outstanding: requests that one device may have unanswered; for a
+ *	message class what its messages say
+ * @features: offered, MULLION_EXTF_*
  * @pool_share: bytes of pool that one device is guaranteed
  * @device_bytes: of the class's private part of a device, zeroed at start
  * @syscalls: seccomp: what the class needs beyond the layer's own list,
@@ -98,7 +108,12 @@ struct mullion_request {
  *	mullion_device_started() later (waiting for a fence).
  * @describe_channel: fill the class's fixed part of a fresh channel
  * @reconfigure: as start, for DEVICE_RECONFIGURE; 0 or negative errno
- * @request: a request; the class must complete it exactly once
+ * @configure: configuration of the service as a whole (MULLION_SERVICE_WIDE):
+ *	before the first device and whenever it changes; 0 or negative errno.
+ *	NULL: there is none
+ * @request: a request class: a request; the class must complete it exactly once
+ * @poll: a message class: take messages from the device's queues; returns how
+ *	much was done, 0 for nothing.  Called in each turn while it serves
  * @epoch_begin: a new client epoch was confirmed; @fresh: new incarnation
  * @quiesce: start nothing new for this device, and let what runs complete;
  *	call mullion_device_quiesced() when nothing is left
@@ -106,14 +121,17 @@ struct mullion_request {
  * @stop: forget the device; nothing is running
  * @turn_end: after each turn of the loop: submit what was batched
  *
- * All members are set; a class with nothing to do gives an empty function.
+ * One of @request and @poll is set, and all the others: a class with nothing to
+ * do gives an empty function.
  */
 struct mullion_class {
 	const char *name;
 	guid_t type;
 	uint32_t channel_version;
+	uint32_t queue_pairs;
 	uint32_t queue_slots;
 	uint32_t max_outstanding;
+	uint64_t features;
 	uint64_t pool_share;
 	size_t device_bytes;
 	const int *syscalls;
@@ -128,7 +146,10 @@ struct mullion_class {
 	int (*reconfigure)(struct mullion_device *device, const void *config,
 			   size_t bytes, int *fds, int *fence_fds,
 			   size_t fd_count);
+	int (*configure)(const void *config, size_t bytes, int *fds,
+			 size_t fd_count);
 	void (*request)(struct mullion_request *request);
+	unsigned int (*poll)(struct mullion_device *device);
 	void (*epoch_begin)(struct mullion_device *device, bool fresh);
 	void (*quiesce)(struct mullion_device *device);
 	void (*resume)(struct mullion_device *device);

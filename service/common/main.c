@@ -35,8 +35,12 @@ static unsigned int main_poll_device(struct mullion_device *device, bool slow)
 		return 1;
 	}
 	service_attach_check(device);
-	if (service_request_may_poll(device))
+	if (service.class->poll) {
+		if (device->serving)
+			n = service.class->poll(device);
+	} else if (service_request_may_poll(device)) {
 		n = service_request_poll(device);
+	}
 	/* Nobody rang, but there was work: a doorbell was lost. */
 	if (slow && n)
 		device->records.state->rescues += n;
@@ -69,6 +73,38 @@ static unsigned int main_poll(void *arg, bool slow)
 	return n;
 }
 
+static int main_arm_messages(struct mullion_device *device)
+{
+	int work = 0;
+
+	for (unsigned int i = 0; device->serving && i < service.class->queue_pairs; i++) {
+		struct mullion_queue *queue = &device->queues[i];
+
+		if (queue->blocked)
+			work |= mullion_sq_producer_arm(&queue->rsp) != 0;
+		else if (!queue->held)
+			work |= mullion_sq_consumer_arm(&queue->cmd) != 0;
+	}
+	return work;
+}
+
+static int main_arm_requests(struct mullion_device *device)
+{
+	struct mullion_queue *queue = &device->queues[0];
+	int work = 0;
+
+	/*
+	 * Nothing can be taken: completions wake us, not the client.  Without
+	 * records it is the client that has to read answers, and the slow poll
+	 * sees that it has.
+	 */
+	if (device->serving && device->free_requests && device->records.free_count)
+		work |= mullion_sq_consumer_arm(&queue->cmd) != 0;
+	if (device->late && !device->faulted)
+		work |= mullion_sq_producer_arm(&queue->rsp) != 0;
+	return work;
+}
+
 static int main_arm(void *arg)
 {
 	struct mullion_device *device;
@@ -82,16 +118,8 @@ static int main_arm(void *arg)
 			work = 1;
 		if (device->wanted.any && device->quiesced && !device->outstanding)
 			work = 1;
-		/*
-		 * Nothing can be taken: completions wake us, not the client.
-		 * Without records it is the client that has to read answers,
-		 * and the slow poll sees that it has.
-		 */
-		if (device->serving && device->free_requests &&
-		    device->records.free_count)
-			work |= mullion_sq_consumer_arm(&device->cmd) != 0;
-		if (device->late && !device->faulted)
-			work |= mullion_sq_producer_arm(&device->rsp) != 0;
+		work |= service.class->poll ? main_arm_messages(device) :
+			main_arm_requests(device);
 	}
 	return work;
 }
@@ -104,8 +132,10 @@ static void main_disarm(void *arg)
 	for (device = service.devices; device; device = device->next) {
 		if (!device->serving)
 			continue;
-		mullion_sq_consumer_disarm(&device->cmd);
-		mullion_sq_producer_disarm(&device->rsp);
+		for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
+			mullion_sq_consumer_disarm(&device->queues[i].cmd);
+			mullion_sq_producer_disarm(&device->queues[i].rsp);
+		}
 	}
 }
 
@@ -122,13 +152,33 @@ static bool main_idle(void *arg)
 	return true;
 }
 
-static void main_ring(struct mullion_device *device)
+static void main_ring(struct mullion_device *device, const struct mullion_queue *queue)
 {
 	device->records.state->rung++;
-	if (mullion_doorbell_ring(device->bus->send.fds[device->send_vector]) == -EINTR)
+	if (mullion_doorbell_ring(device->bus->send.fds[queue->vector]) == -EINTR)
 		service_attach_fault(device, MULLION_FAULT_DOORBELL,
 				     "it made its doorbell block us");
-	/* Not rung of its fault: that would block again. */
+}
+
+/* What this turn left in the rings is shown, and the client rung where it wants. */
+static void main_finish(struct mullion_device *device)
+{
+	bool rung = device->rung;
+
+	for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
+		struct mullion_queue *queue = &device->queues[i];
+
+		if (queue->cmd.tail != queue->cmd.released)
+			mullion_queue_release(queue);
+		if (queue->rsp.head != queue->rsp.published)
+			mullion_queue_publish(queue);
+		if (!queue->rung && !rung)
+			continue;
+		queue->rung = false;
+		rung = false;
+		main_ring(device, queue);
+	}
+	/* Not rung of a fault for its doorbell: that would block again. */
 	device->rung = false;
 }
 
@@ -141,10 +191,7 @@ static void main_turn_end(void *arg)
 	service.class->turn_end();
 	mullion_uring_submit();
 	for (device = service.devices; device; device = device->next) {
-		if (device->rsp.head != device->rsp.published)
-			service_request_publish(device);
-		if (device->rung)
-			main_ring(device);
+		main_finish(device);
 		device->records.state->outstanding = device->outstanding;
 	}
 	for (bus = service.buses; bus; bus = bus->next) {
@@ -198,12 +245,13 @@ static int main_describe(const struct mullion_class *class)
 	printf("{\"class\": \"%s\", \"type\": \"%02x%02x%02x%02x-%02x%02x-"
 	       "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\", \"version\": %u, "
 	       "\"channel_bytes\": %llu, \"pool_share\": %llu, "
-	       "\"max_outstanding\": %u, \"queue_slots\": %u}\n", class->name,
+	       "\"max_outstanding\": %u, \"queue_slots\": %u, "
+	       "\"queue_pairs\": %u}\n", class->name,
 	       b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9],
 	       b[10], b[11], b[12], b[13], b[14], b[15], class->channel_version,
 	       (unsigned long long)service_attach_channel_bytes(class),
 	       (unsigned long long)class->pool_share, class->max_outstanding,
-	       class->queue_slots);
+	       class->queue_slots, class->queue_pairs);
 	return fflush(stdout) ? 1 : 0;
 }
 

@@ -97,7 +97,7 @@ void service_record_epoch(struct mullion_device *device, bool fresh)
 static void record_collect(struct mullion_device *device)
 {
 	struct service_records *records = &device->records;
-	int space = mullion_sq_space(&device->rsp);
+	int space = mullion_sq_space(&device->queues[0].rsp);
 	unsigned int unseen;
 
 	if (space < 0) {
@@ -105,7 +105,7 @@ static void record_collect(struct mullion_device *device)
 				     "response index out of range");
 		return;
 	}
-	unseen = device->rsp.max_slots - 1 - (unsigned int)space;
+	unseen = device->queues[0].rsp.max_slots - 1 - (unsigned int)space;
 	while (records->answered_count > unseen) {
 		unsigned int index = records->answered[records->answered_first];
 

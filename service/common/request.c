@@ -170,12 +170,12 @@ static inline int request_write(struct mullion_device *device,
 	void *memory = NULL;
 	int ret;
 
-	ret = mullion_sq_produce(&device->rsp, &memory);
+	ret = mullion_sq_produce(&device->queues[0].rsp, &memory);
 	if (ret < 0)
 		return ret;
 	slot = memory;
-	request_prefetch_write(&device->rsp,
-			       mullion_sq_next(&device->rsp, device->rsp.head));
+	request_prefetch_write(&device->queues[0].rsp,
+			       mullion_sq_next(&device->queues[0].rsp, device->queues[0].rsp.head));
 	slot->rsp.cmdtype = request->cmdtype;
 	if (request->cmdtype == CMD_SCSITASKMGMT_TYPE ||
 	    request->cmdtype == CMD_VDISKMGMT_TYPE)
@@ -195,7 +195,7 @@ static inline int request_write(struct mullion_device *device,
 
 void service_request_publish(struct mullion_device *device)
 {
-	if (mullion_sq_publish(&device->rsp))
+	if (mullion_sq_publish(&device->queues[0].rsp))
 		device->rung = true;
 }
 
@@ -223,8 +223,8 @@ static inline void request_answer(struct mullion_request *request)
 	if (ret < 0)
 		service_attach_fault(device, MULLION_FAULT_INDEX,
 				     "response index out of range");
-	else if (mullion_sq_distance(&device->rsp, device->rsp.published,
-				     device->rsp.head) >= REQUEST_PUBLISH)
+	else if (mullion_sq_distance(&device->queues[0].rsp, device->queues[0].rsp.published,
+				     device->queues[0].rsp.head) >= REQUEST_PUBLISH)
 		service_request_publish(device);
 }
 
@@ -324,7 +324,7 @@ void mullion_device_notify_disk(struct mullion_device *device, bool added,
 	if (!device->serving || !(device->features & MULLION_EXTF_DISK_NOTIFY))
 		return;
 	/* A hint: a client that does not read its ring does without. */
-	if (device->late || mullion_sq_produce(&device->rsp, &memory) < 0)
+	if (device->late || mullion_sq_produce(&device->queues[0].rsp, &memory) < 0)
 		return;
 	slot = memory;
 	slot->rsp.cmdtype = CMD_NOTIFYGUEST_TYPE;
@@ -355,7 +355,7 @@ static inline int request_read_list(struct mullion_request *request,
 				    const struct mullion_io_slot *slot,
 				    unsigned int entries)
 {
-	const struct mullion_device *device = request->device;
+	const struct mullion_memory *memory = &request->device->bus->memory;
 	uint64_t sum = 0;
 	unsigned int n = 0;
 
@@ -367,7 +367,7 @@ static inline int request_read_list(struct mullion_request *request,
 
 		memcpy(&piece, &slot->rsp.scsi.gpi_list[i], sizeof(piece));
 		__asm__ volatile("" : "+m"(piece));
-		base = service_address(device, piece.address, piece.length);
+		base = mullion_memory_at(memory, piece.address, piece.length);
 		if (!base)
 			return -EINVAL;
 		if (!piece.length)
@@ -551,8 +551,8 @@ unsigned int service_request_poll(struct mullion_device *device)
 		const void *slot = NULL;
 		int ret;
 
-		ret = device->cmd.tail == device->cmd.head ?
-			mullion_sq_pending(&device->cmd) : 1;
+		ret = device->queues[0].cmd.tail == device->queues[0].cmd.head ?
+			mullion_sq_pending(&device->queues[0].cmd) : 1;
 		if (ret < 0) {
 			service_attach_fault(device, MULLION_FAULT_INDEX,
 					     "command index out of range");
@@ -563,13 +563,13 @@ unsigned int service_request_poll(struct mullion_device *device)
 		record = service_record_get(device);
 		if (!record)
 			break;
-		mullion_sq_consume(&device->cmd, &slot);
-		request_prefetch(&device->cmd,
-				 mullion_sq_next(&device->cmd, device->cmd.tail));
+		mullion_sq_consume(&device->queues[0].cmd, &slot);
+		request_prefetch(&device->queues[0].cmd,
+				 mullion_sq_next(&device->queues[0].cmd, device->queues[0].cmd.tail));
 		request_take(device, slot, record);
 		n++;
 	}
-	if (mullion_sq_release(&device->cmd))
+	if (mullion_sq_release(&device->queues[0].cmd))
 		device->rung = true;
 	return n;
 }

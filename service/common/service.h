@@ -17,6 +17,7 @@
 #include "device.h"
 #include "log.h"
 #include "loop.h"
+#include "queue.h"
 #include "state.h"
 
 #define SERVICE_RECORD_NONE	0xffffU
@@ -27,8 +28,7 @@ struct service_bus {
 	struct mullion_window window;
 	struct mullion_doorbells recv;
 	struct mullion_doorbells send;
-	uint8_t *pool;
-	uint64_t pool_bytes;
+	struct mullion_memory memory;	/* its pool */
 	unsigned int devices;
 	bool ring_event;		/* vector 0 is to be rung at turn end */
 	struct service_bus *next;
@@ -59,7 +59,7 @@ struct service_wanted {
 struct mullion_device {
 	/* Hot: looked at in every turn. */
 	bool serving;			/* requests are taken */
-	bool rung;			/* the client is to be rung at turn end */
+	bool rung;			/* by the first vector, at turn end */
 	bool starting;			/* the class has not said that it started */
 	bool quiescing;			/* the class was asked to */
 	bool quiesced;			/* and has */
@@ -70,8 +70,7 @@ struct mullion_device {
 	bool slot_ext;
 	uint64_t epoch;			/* confirmed last */
 	struct mullion_channel_ext *ext;
-	struct mullion_sq cmd;		/* as consumer */
-	struct mullion_sq rsp;		/* as producer */
+	struct mullion_queue queues[MULLION_QUEUE_PAIRS_MAX];
 	struct mullion_request *free_requests;
 	struct mullion_request *late;	/* answers that found no room, in order */
 	struct mullion_request **late_end;
@@ -80,8 +79,6 @@ struct mullion_device {
 
 	struct service_bus *bus;
 	uint32_t dev_no;
-	uint32_t recv_vector;
-	uint32_t send_vector;
 	uint64_t generation;
 	uint64_t incarnation;		/* of the confirmed epoch */
 	uint64_t features;		/* accepted, of the confirmed epoch */
@@ -128,6 +125,11 @@ struct service {
 
 extern struct service service;
 
+static inline bool service_has_requests(void)
+{
+	return !service.class->poll;
+}
+
 /* socket.c: descriptors from the command partition */
 
 /* Watch the socket; what comes on it is acted on. */
@@ -158,6 +160,7 @@ int service_device_create(const struct controlvm_message *command,
 			  const void *class_part);
 int service_device_reconfigure(struct mullion_device *device, uint64_t handle,
 			       const void *class_part, size_t bytes);
+int service_configure(uint64_t handle, const void *class_part, size_t bytes);
 void service_device_destroy(struct mullion_device *device,
 			    const struct controlvm_message *command);
 void service_device_pause(struct mullion_device *device,
@@ -194,7 +197,7 @@ uint64_t service_attach_channel_bytes(const struct mullion_class *class);
 uint64_t service_attach_slots_offset(const struct mullion_class *class,
 				     unsigned int queue);
 
-/* request.c: rings */
+/* request.c: rings of a request class */
 
 /* Is there anything that service_request_poll() could do? */
 static inline bool service_request_may_poll(const struct mullion_device *device)
@@ -228,14 +231,5 @@ void service_record_put(struct mullion_device *device,
 /* The answer of @record, or (NULL) some other message, went into the ring. */
 void service_record_answered(struct mullion_device *device,
 			     struct mullion_state_request *record);
-
-/* address.c: where data is */
-
-/*
- * Memory of @bytes at @address of the client, or NULL.  Window addressing; the
- * one place that guest-physical addressing will change.
- */
-void *service_address(const struct mullion_device *device, uint64_t address,
-		      uint64_t bytes);
 
 #endif /* MULLION_SERVICE_SERVICE_H */

@@ -37,8 +37,12 @@ static const struct mullion_class disk_class = {
 	.name = "disk",
 	.type = VISOR_VHBA_CHANNEL_GUID,
 	.channel_version = VISOR_VHBA_CHANNEL_VERSION,
+	.queue_pairs = 1,
 	.queue_slots = DISK_QUEUE_SLOTS,
 	.max_outstanding = DISK_OUTSTANDING_MAX,
+	.features = MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT |
+		    MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE |
+		    MULLION_EXTF_DISK_NOTIFY,
 	.pool_share = DISK_POOL_SHARE,
 	.device_bytes = sizeof(struct disk_device),
 	.syscalls = disk_syscalls,

@@ -63,8 +63,8 @@ static void make_bus(void)
 	mullion_doorbells_put(&bus.recv, 0, window.doorbell[0], CP_VECTORS);
 	mullion_doorbells_put(&bus.send, 0, window.doorbell[1], CP_VECTORS);
 	bus.bus_no = 1;
-	bus.pool = bus.window.base + CP_CHANNELS_OFFSET + CHANNELS_BYTES;
-	bus.pool_bytes = WINDOW_BYTES - CP_CHANNELS_OFFSET - CHANNELS_BYTES;
+	bus.memory.base = bus.window.base + CP_CHANNELS_OFFSET + CHANNELS_BYTES;
+	bus.memory.bytes = WINDOW_BYTES - CP_CHANNELS_OFFSET - CHANNELS_BYTES;
 	service.buses = &bus;
 }
 
@@ -116,7 +116,7 @@ static void turn(void)
 	if (device->serving || device->late)
 		service_request_poll(device);
 	window_class->turn_end();
-	if (device->rsp.head != device->rsp.published)
+	if (device->queues[0].rsp.head != device->queues[0].rsp.published)
 		service_request_publish(device);
 	device->rung = false;
 	if (device->wanted.any)

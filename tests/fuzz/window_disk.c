@@ -21,8 +21,12 @@ static const struct mullion_class window_disk = {
 	.name = "disk",
 	.type = VISOR_VHBA_CHANNEL_GUID,
 	.channel_version = VISOR_VHBA_CHANNEL_VERSION,
+	.queue_pairs = 1,
 	.queue_slots = 64,
 	.max_outstanding = 32,
+	.features = MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT |
+		    MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE |
+		    MULLION_EXTF_DISK_NOTIFY,
 	.pool_share = 1 << 20,
 	.device_bytes = sizeof(struct disk_device),
 	.syscalls = nothing,

@@ -244,8 +244,12 @@ const struct mullion_class fixture_class = {
 	.name = "fixture",
 	.type = VISOR_VHBA_CHANNEL_GUID,
 	.channel_version = VISOR_VHBA_CHANNEL_VERSION,
+	.queue_pairs = 1,
 	.queue_slots = FIXTURE_SLOTS,
 	.max_outstanding = FIXTURE_MAX,
+	.features = MULLION_EXTF_EVENT_INDEX | MULLION_EXTF_SLOT_EXT |
+		    MULLION_EXTF_WINDOW_ADDR | MULLION_EXTF_REISSUE |
+		    MULLION_EXTF_DISK_NOTIFY,
 	.pool_share = 1 << 20,
 	.device_bytes = sizeof(struct fixture),
 	.syscalls = fixture_syscalls,
