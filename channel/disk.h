@@ -19,17 +19,11 @@
 #include <stdint.h>
 
 #include "../abi/io.h"
+#include "wake.h"
 
 struct mullion_disk;
 struct mullion_guest;
 struct mullion_guest_device;
-
-/* Wake-up modes; the environment variable MULLION_WAKE presets them. */
-enum mullion_wake {
-	MULLION_WAKE_ADAPTIVE,	/* spin a little, then sleep */
-	MULLION_WAKE_POLL,	/* never sleep */
-	MULLION_WAKE_SLEEP,	/* never spin */
-};
 
 /**
  * struct mullion_disk_segment - a piece of data in the pool

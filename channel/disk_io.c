@@ -19,29 +19,11 @@
 #include <string.h>
 
 #include "disk_internal.h"
-#include "doorbell.h"
 #include "range.h"
 
-/*
- * Read a field once: what is checked must be what is used, so the compiler may
- * not go back to the shared bytes.
- */
-static inline uint32_t io_read_u32(const void *from)
+static inline struct mullion_disk *io_disk(struct mullion_client *client)
 {
-	uint32_t value;
-
-	memcpy(&value, from, sizeof(value));
-	__asm__ volatile("" : "+r"(value));
-	return value;
-}
-
-static inline uint64_t io_read_u64(const void *from)
-{
-	uint64_t value;
-
-	memcpy(&value, from, sizeof(value));
-	__asm__ volatile("" : "+r"(value));
-	return value;
+	return (struct mullion_disk *)client;
 }
 
 /* Cache lines of a slot that a command with few pieces uses. */
@@ -64,9 +46,9 @@ static inline void io_fill_ext(const struct mullion_disk *disk,
 			       struct mullion_io_slot *slot,
 			       const struct mullion_disk_io *io)
 {
-	if (!disk->slot_ext)
+	if (!disk->client.slot_ext)
 		return;
-	slot->ext.epoch = (uint32_t)disk->attach.epoch;
+	slot->ext.epoch = (uint32_t)disk->client.attach.epoch;
 	slot->ext.residual = 0;
 	slot->ext.request_id = io->request_id;
 	slot->ext.flags = io->reissue ? MULLION_SLOT_REISSUE : 0;
@@ -114,20 +96,21 @@ static void io_fill_task(struct mullion_io_slot *slot,
 
 static int io_issue(struct mullion_disk *disk, struct mullion_disk_io *io)
 {
+	struct mullion_sq *cmd = &disk->client.pair[0].cmd;
 	void *slot;
 	int ret;
 
-	ret = mullion_sq_produce(&disk->cmd, &slot);
+	ret = mullion_sq_produce(cmd, &slot);
 	if (ret < 0)
 		return ret;
-	io_prefetch(&disk->cmd, mullion_sq_next(&disk->cmd, disk->cmd.head), 1);
+	io_prefetch(cmd, mullion_sq_next(cmd, cmd->head), 1);
 	if (io->tasktype)
 		io_fill_task(slot, io);
 	else
 		io_fill_scsi(slot, io);
 	io_fill_ext(disk, slot, io);
 	if (io->reissue)
-		disk->counters.reissued++;
+		disk->reissued++;
 	io->issued = true;
 	return 0;
 }
@@ -139,27 +122,27 @@ static void io_issue_all(struct mullion_disk *disk)
 		int ret = io_issue(disk, disk->unissued);
 
 		if (ret == -EPROTO)
-			disk->faulted = true;
+			disk->client.faulted = true;
 		if (ret < 0)
 			return;
 		disk->unissued = disk->unissued->next;
 	}
 }
 
-void disk_io_push(struct mullion_disk *disk)
+bool disk_io_push(struct mullion_client *client)
 {
-	if (!disk->attached || disk->paused || disk->faulted)
-		return;
+	struct mullion_disk *disk = io_disk(client);
+
 	if (disk->unissued)
 		io_issue_all(disk);
-	if (mullion_sq_publish(&disk->cmd)) {
-		mullion_doorbell_ring(disk->send_fd);
-		disk->counters.rung++;
-	}
+	mullion_client_publish(client, &client->pair[0]);
+	return disk->unissued;
 }
 
-void disk_io_restart(struct mullion_disk *disk)
+/* A new epoch: everything unanswered is to be issued again, oldest first. */
+int disk_io_begin(struct mullion_client *client)
 {
+	struct mullion_disk *disk = io_disk(client);
 	struct mullion_disk_io *io;
 
 	for (io = disk->first; io; io = io->next) {
@@ -167,6 +150,7 @@ void disk_io_restart(struct mullion_disk *disk)
 		io->issued = false;
 	}
 	disk->unissued = disk->first;
+	return 0;
 }
 
 /* Takes @io off the list and frees its slot; the caller calls done(). */
@@ -186,13 +170,15 @@ static inline void io_unlink(struct mullion_disk *disk, struct mullion_disk_io *
 	disk->free_slots[disk->free_count++] = io->slot;
 }
 
-void disk_io_fail(struct mullion_disk *disk, int error)
+void disk_io_fail(struct mullion_client *client, int error)
 {
+	struct mullion_disk *disk = io_disk(client);
+
 	while (disk->first) {
 		struct mullion_disk_io *io = disk->first;
 
 		io_unlink(disk, io);
-		disk->counters.completed++;
+		disk->client.progress++;
 		io->error = error;
 		io->done(io);
 	}
@@ -205,17 +191,16 @@ io_match(struct mullion_disk *disk, const struct mullion_io_slot *slot,
 {
 	struct mullion_disk_io *io;
 
-	if (disk->slot_ext &&
-	    io_read_u32(&slot->ext.epoch) != (uint32_t)disk->attach.epoch) {
-		disk->counters.stale++;
+	if (mullion_client_is_stale(&disk->client, slot)) {
+		disk->client.counters.stale++;
 		return NULL;
 	}
 	io = handle < disk->max_outstanding ? disk->table[handle] : NULL;
 	if (!io || !io->issued ||
 	    (io->tasktype ? CMD_SCSITASKMGMT_TYPE : CMD_SCSI_TYPE) != cmdtype ||
-	    (disk->slot_ext &&
-	     io_read_u64(&slot->ext.request_id) != io->request_id)) {
-		disk->counters.bogus++;
+	    (disk->client.slot_ext &&
+	     mullion_client_read_u64(&slot->ext.request_id) != io->request_id)) {
+		disk->client.counters.bogus++;
 		return NULL;
 	}
 	return io;
@@ -232,22 +217,22 @@ io_answer(struct mullion_disk *disk, const struct mullion_io_slot *slot)
 	switch (cmdtype) {
 	case CMD_SCSI_TYPE:
 		io = io_match(disk, slot, cmdtype,
-			      io_read_u64(&slot->rsp.scsi.handle));
+			      mullion_client_read_u64(&slot->rsp.scsi.handle));
 		if (!io)
 			return NULL;
-		linuxstat = io_read_u32(&slot->rsp.scsi.linuxstat);
+		linuxstat = mullion_client_read_u32(&slot->rsp.scsi.linuxstat);
 		io->status = (uint8_t)linuxstat;
 		io->host = (uint8_t)(linuxstat >> 16);
 		if (linuxstat)
 			memcpy(io->sense, slot->rsp.scsi.sensebuf,
 			       sizeof(io->sense));
-		io->residual = disk->slot_ext ? io_read_u32(&slot->ext.residual) : 0;
+		io->residual = disk->client.slot_ext ? mullion_client_read_u32(&slot->ext.residual) : 0;
 		if (io->residual > io->bufflen)
 			io->residual = io->bufflen;
 		break;
 	case CMD_SCSITASKMGMT_TYPE:
 		io = io_match(disk, slot, cmdtype,
-			      io_read_u64(&slot->rsp.scsitaskmgmt.handle));
+			      mullion_client_read_u64(&slot->rsp.scsitaskmgmt.handle));
 		if (!io)
 			return NULL;
 		io->result = slot->rsp.scsitaskmgmt.result;
@@ -260,39 +245,36 @@ io_answer(struct mullion_disk *disk, const struct mullion_io_slot *slot)
 	return io;
 }
 
-int disk_io_reap(struct mullion_disk *disk)
+int disk_io_reap(struct mullion_client *client)
 {
-	int completed = 0;
+	struct mullion_disk *disk = io_disk(client);
+	struct mullion_sq *rsp = &client->pair[0].rsp;
 	const void *slot;
 	int ret;
 
 	/* done() may submit, close nothing, and must not loop us for ever. */
-	for (uint32_t n = 0; n < disk->rsp.max_slots; n++) {
+	for (uint32_t n = 0; n < rsp->max_slots; n++) {
 		struct mullion_disk_io *io;
 
-		ret = mullion_sq_consume(&disk->rsp, &slot);
+		ret = mullion_sq_consume(rsp, &slot);
 		if (ret == -EAGAIN)
 			break;
 		if (ret < 0) {
-			disk->faulted = true;
+			client->faulted = true;
 			return ret;
 		}
-		io_prefetch(&disk->rsp, mullion_sq_next(&disk->rsp, disk->rsp.tail), 0);
+		io_prefetch(rsp, mullion_sq_next(rsp, rsp->tail), 0);
 		io = io_answer(disk, slot);
 		if (!io)
 			continue;
 		io_unlink(disk, io);
-		disk->counters.completed++;
-		completed++;
+		client->progress++;
 		io->done(io);
-		if (!disk->attached)
+		if (!client->attached)
 			break;
 	}
-	if (mullion_sq_release(&disk->rsp)) {
-		mullion_doorbell_ring(disk->send_fd);
-		disk->counters.rung++;
-	}
-	return completed;
+	mullion_client_release(client, &client->pair[0]);
+	return 0;
 }
 
 /* Bytes that the segments name, or -EINVAL if one is not in the pool. */
@@ -305,7 +287,7 @@ static inline int64_t io_segment_bytes(const struct mullion_disk *disk,
 		return -EINVAL;
 	for (unsigned int i = 0; i < io->segment_count; i++) {
 		if (!mullion_range_ok(io->segments[i].offset, io->segments[i].bytes,
-				      disk->info.pool_bytes))
+				      disk->client.info.pool_bytes))
 			return -EINVAL;
 		sum += io->segments[i].bytes;
 	}
@@ -314,9 +296,11 @@ static inline int64_t io_segment_bytes(const struct mullion_disk *disk,
 
 static inline int io_submit(struct mullion_disk *disk, struct mullion_disk_io *io)
 {
-	if (!disk->guest)
+	struct mullion_client *client = &disk->client;
+
+	if (!client->guest)
 		return -ENODEV;
-	if (disk->faulted)
+	if (client->faulted)
 		return -EPROTO;
 	if (!disk->free_count)
 		return -EAGAIN;
@@ -332,12 +316,13 @@ static inline int io_submit(struct mullion_disk *disk, struct mullion_disk_io *i
 	else
 		disk->first = io;
 	disk->last = io;
-	disk->counters.submitted++;
-	if (!disk->unissued && disk->attached && !disk->paused &&
+	disk->submitted++;
+	if (!disk->unissued && client->attached && !client->paused &&
 	    !io_issue(disk, io))
 		return 0;
 	if (!disk->unissued)
 		disk->unissued = io;
+	client->waiting = true;
 	return 0;
 }
 

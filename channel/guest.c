@@ -521,6 +521,18 @@ void mullion_guest_device_info(const struct mullion_guest_device *device,
 	*ret = device->info;
 }
 
+int mullion_guest_device_doorbell(const struct mullion_guest_device *device,
+				  unsigned int pair)
+{
+	const struct mullion_doorbells *send = &device->bus->window->send;
+	uint64_t vector = device->send_vector;
+
+	/* One that has no doorbell of its own uses the window's, whatever the pair. */
+	if (vector)
+		vector += pair;
+	return send->fds[guest_control_vector(vector, send->count)];
+}
+
 struct mullion_guest *
 mullion_guest_device_guest(struct mullion_guest_device *device)
 {

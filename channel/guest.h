@@ -45,8 +45,8 @@ struct mullion_guest_driver {
  * @channel_bytes: of it
  * @pool: first byte of its window's pool, in shared memory
  * @pool_bytes: of it
- * @recv_fd: doorbell that the service rings
- * @send_fd: doorbell that wakes the service
+ * @recv_fd: doorbell that the service rings, of queue pair 0
+ * @send_fd: doorbell that wakes the service, of queue pair 0
  * @paused: by the command partition
  */
 struct mullion_guest_device_info {
@@ -168,6 +168,15 @@ mullion_guest_device_find(struct mullion_guest *guest, const guid_t *type,
  */
 void mullion_guest_device_info(const struct mullion_guest_device *device,
 			       struct mullion_guest_device_info *ret);
+
+/**
+ * mullion_guest_device_doorbell() - what wakes the service for a queue pair
+ * @pair: from 0
+ *
+ * Return: the descriptor, which stays the guest's.
+ */
+int mullion_guest_device_doorbell(const struct mullion_guest_device *device,
+				  unsigned int pair);
 
 /**
  * mullion_guest_device_guest() - whose device it is

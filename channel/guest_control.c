@@ -156,8 +156,7 @@ static int control_bus_destroy(struct mullion_guest *guest, uint32_t bus_no)
 	return 0;
 }
 
-/* Devices use the vectors from 1 up, wrapped into what there is. */
-static uint32_t control_vector(uint64_t vector, uint32_t count)
+uint32_t guest_control_vector(uint64_t vector, uint32_t count)
 {
 	if (count < 2 || !vector)
 		return 0;
@@ -198,6 +197,7 @@ static int control_device_create(struct mullion_guest *guest,
 	pool = mullion_window_area(&bus->window->window, MULLION_AREA_POOL);
 	device->bus = bus;
 	device->channel_addr = create->channel_addr;
+	device->send_vector = create->intr.reserved1;
 	device->known = true;
 	device->info = (struct mullion_guest_device_info){
 		.bus_no = create->bus_no,
@@ -209,11 +209,11 @@ static int control_device_create(struct mullion_guest *guest,
 		.pool = bus->window->window.base + pool->offset,
 		.pool_bytes = pool->bytes,
 		.recv_fd = bus->window->recv.fds[
-			control_vector(create->intr.recv_irq_vector,
-				       bus->window->recv.count)],
+			guest_control_vector(create->intr.recv_irq_vector,
+					     bus->window->recv.count)],
 		.send_fd = bus->window->send.fds[
-			control_vector(create->intr.reserved1,
-				       bus->window->send.count)],
+			guest_control_vector(create->intr.reserved1,
+					     bus->window->send.count)],
 	};
 	for (link = &guest->devices; *link; link = &(*link)->next)
 		;

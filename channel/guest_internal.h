@@ -45,6 +45,7 @@ struct mullion_guest_device {
 	struct guest_bus *bus;
 	struct mullion_guest_device_info info;
 	uint64_t channel_addr;
+	uint64_t send_vector;		/* of queue pair 0, as it was announced */
 	const struct mullion_guest_driver *driver;
 	void *driver_arg;
 	bool known;
@@ -84,5 +85,7 @@ void guest_control_reset(void *arg);
 void guest_control_info(struct guest_bus *bus, uint64_t offset,
 			const char *devtype, const char *drvname);
 void guest_bus_free(struct guest_bus *bus);
+/* Devices use the vectors from 1 up, wrapped into the @count that there are. */
+uint32_t guest_control_vector(uint64_t vector, uint32_t count);
 
 #endif /* MULLION_CHANNEL_GUEST_INTERNAL_H */

@@ -28,21 +28,21 @@ void mullion_spin_init(struct mullion_spin *spin)
 	memset(spin, 0, sizeof(*spin));
 	spin->score = 1;
 	if (mode && !strcmp(mode, "poll"))
-		spin->mode = MULLION_SPIN_POLL;
+		spin->mode = MULLION_WAKE_POLL;
 	else if (mode && !strcmp(mode, "sleep"))
-		spin->mode = MULLION_SPIN_SLEEP;
+		spin->mode = MULLION_WAKE_SLEEP;
 	else if (!sched_getaffinity(0, sizeof(cpus), &cpus) &&
 		 CPU_COUNT(&cpus) == 1)
-		spin->mode = MULLION_SPIN_SLEEP;
+		spin->mode = MULLION_WAKE_SLEEP;
 	else
-		spin->mode = MULLION_SPIN_ADAPTIVE;
+		spin->mode = MULLION_WAKE_ADAPTIVE;
 }
 
 uint64_t mullion_spin_budget(struct mullion_spin *spin)
 {
-	if (spin->mode == MULLION_SPIN_POLL)
+	if (spin->mode == MULLION_WAKE_POLL)
 		return UINT64_MAX;
-	if (spin->mode == MULLION_SPIN_SLEEP)
+	if (spin->mode == MULLION_WAKE_SLEEP)
 		return 0;
 	if (spin->score || !spin->skip)
 		return MULLION_SPIN_NS;

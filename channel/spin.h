@@ -14,13 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MULLION_SPIN_NS		50000ULL	/* most that one look takes */
+#include "wake.h"
 
-enum mullion_spin_mode {
-	MULLION_SPIN_ADAPTIVE,
-	MULLION_SPIN_POLL,
-	MULLION_SPIN_SLEEP,
-};
+#define MULLION_SPIN_NS		50000ULL	/* most that one look takes */
 
 /**
  * struct mullion_spin - what was learnt
@@ -30,7 +26,7 @@ enum mullion_spin_mode {
  * @backoff: log2 of the sleeps between trials
  */
 struct mullion_spin {
-	enum mullion_spin_mode mode;
+	enum mullion_wake mode;
 	unsigned int score;
 	unsigned int skip;
 	unsigned int backoff;

@@ -332,7 +332,7 @@ int mullion_loop_run(void)
 
 		slow = false;
 		if (work) {
-			if (spin_start && loop.spin.mode == MULLION_SPIN_ADAPTIVE)
+			if (spin_start && loop.spin.mode == MULLION_WAKE_ADAPTIVE)
 				mullion_spin_learn(&loop.spin, true);
 			spin_start = 0;
 			if (!(++turns % LOOP_CLOCK_STRIDE))
