@@ -21,7 +21,7 @@ import statistics
 import sys
 import time
 
-LIMIT = 30      # seconds for a successor to serve
+LIMIT = 150     # seconds for a successor to serve
 KILLS_MAX = 1000
 YOUNG_MAX = 3
 

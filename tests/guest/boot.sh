@@ -59,6 +59,6 @@ info "memory: $(ps -o rss=,comm= -p "${tree// /,}" -p "$daemon" | awk '{ printf 
 "$mullion" kill costs
 wait $runner || true
 qemu_is_gone() {
-	! ps --ppid "$daemon" -o comm= | grep -q qemu
+	! ps --ppid "$daemon" -o comm= | grep qemu >/dev/null
 }
 wait_until 10 qemu_is_gone || fail "QEMU is still there"

@@ -10,7 +10,7 @@ head -c 16M /dev/urandom >a.img
 sum=$(sha256sum <a.img)
 
 no_processes() {
-	! ps --ppid "$daemon" -o comm= | grep -qv mulliond
+	! ps --ppid "$daemon" -o comm= | grep -v mulliond >/dev/null
 }
 
 # ends STATUS COMMAND...: how a command in a guest ends, in one line

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # needs: debian
-# time: 1800
+# time: 3600
 #
 # Debian with its root file system on a disk of mullion-disk: boots to a login,
 # does package-sized file work, and after a reboot has the same data, inside
@@ -13,7 +13,7 @@ cp --sparse=always "$top/build/images/debian/disk.img" root.img
 
 debian() {	# COMMAND...: in a boot of its own
 	local status=0
-	"$mullion" run --verbose --timeout 300 --root root.img -- "$@" 2>"$console" || status=$?
+	"$mullion" run --verbose --timeout 1500 --root root.img -- "$@" 2>"$console" || status=$?
 	console_check
 	[ $status = 0 ] || tail -n 40 "$console" >&2
 	return $status

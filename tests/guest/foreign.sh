@@ -46,7 +46,7 @@ for name in zero random magic; do
 	options+=(-object "memory-backend-file,id=$name,share=on,mem-path=$dir/$name.shm,size=1M"
 		-device "ivshmem-plain,memdev=$name")
 done
-timeout 200 qemu-system-x86_64 -accel tcg -m 512 -nodefaults -display none -no-reboot \
+timeout 1200 qemu-system-x86_64 -accel tcg -m 512 -nodefaults -display none -no-reboot \
 	-kernel "$kernel" -initrd initrd.img -append "console=ttyS0 panic=-1 mullion.wait=0" \
 	"${options[@]}" -serial "file:$console" -serial file:out -serial file:status || true
 console_check

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# time: 900
+# time: 3600
 #
 # libiscsi's conformance tests, SCSI family, on a guest's disk.  Nothing may
 # fail; what was skipped, because the disk does not claim it, is listed.
@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 truncate -s 64M a.img
-guest --timeout 800 --disk a.img -- \
+guest --timeout 3000 --disk a.img -- \
 	sh -c 'iscsi-test-cu --dataloss --test=SCSI /dev/sg0 2>&1' >out || true
 cat out
 grep -q 'Run Summary' out || fail "the tests did not run to their end"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
-# time: 600
+# time: 1800
 #
 # kill -9 of the disk service, again and again, under verified random I/O: the
 # guest notices nothing but time.

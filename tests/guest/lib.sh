@@ -39,9 +39,10 @@ info() {
 	echo "info: $*"
 }
 
-# wait_until SECONDS COMMAND...: for a state, not for a time
+# wait_until SECONDS COMMAND...: for a state, not for a time; so many seconds
+# where nothing else runs, and many times that on a busy machine
 wait_until() {
-	local tries=$(($1 * 10))
+	local tries=$(($1 * 60))
 	shift
 	while ! "$@"; do
 		tries=$((tries - 1))

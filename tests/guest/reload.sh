@@ -14,7 +14,7 @@ sum=$(sha256sum <a.img)
 guest --disk a.img -- sh -c '
 	fail() { echo "FAILED: $*"; dmesg | tail -n 30; exit 1; }
 	present() {
-		for i in $(seq 300); do
+		for i in $(seq 2000); do
 			[ -b /dev/sda ] && dd if=/dev/sda of=/dev/null bs=4k count=1 2>/dev/null &&
 				return 0
 			sleep 0.1

@@ -22,7 +22,7 @@ plug() {	# MACHINE
 		--disk b.img,share=on -- sh -c '
 		disks() { ls -d /sys/block/sd* 2>/dev/null | wc -l; }
 		wait_for() {
-			for i in $(seq 600); do
+			for i in $(seq 3000); do
 				[ "$(disks)" = $1 ] && return 0
 				sleep 0.1
 			done

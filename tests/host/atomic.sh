@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# time: 1800
 #
 # What must not be done twice, across the death of the service: COMPARE AND
 # WRITE as a counter, and persistent reservations of two guests on one disk.
@@ -9,7 +10,7 @@
 for cache in writeback none; do
 	truncate -s 1M $cache.img
 	process_guest c-$cache "$PWD/$cache.img,cache=$cache"
-	"$programs/counters" c-$cache 0 $cache.record 16 15 100 >$cache.out 2>&1 &
+	"$programs/counters" c-$cache 0 $cache.record 16 15 600 >$cache.out 2>&1 &
 	work=$!
 	kill_while c-$cache $work 150
 	wait $work || { cat $cache.out; fail "counters, cache=$cache"; }
@@ -23,9 +24,9 @@ truncate -s 1M both.img
 process_guest left "$PWD/both.img,share=on"
 process_guest right "$PWD/both.img,share=on"
 expect "service of both" "$(shown left services.0.name)" "$(shown right services.0.name)"
-"$programs/counters" left 0 left.record 16 12 100 >left.out 2>&1 &
+"$programs/counters" left 0 left.record 16 12 600 >left.out 2>&1 &
 work=$!
-"$programs/versions" right 0 right.record 12 4096 12 100 1024 >right.out 2>&1 &
+"$programs/versions" right 0 right.record 12 4096 12 600 1024 >right.out 2>&1 &
 more=$!
 kill_while left $work 150
 kill_while left $more 150

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The mullion command against fake_daemon.py; argument: the program."""
 
-import ctypes
 import json
 import os
 import pty
@@ -17,10 +16,11 @@ import termios
 import time
 import unittest
 
+import processes
+
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT = 120     # seconds that anything may take at most
-PR_SET_CHILD_SUBREAPER = 36
 
 
 class Case(unittest.TestCase):
@@ -39,25 +39,8 @@ class Case(unittest.TestCase):
         self.env.pop("NO_COLOR", None)
 
     def tearDown(self):
-        self.end_all()
+        processes.end_all()    # they write there
         shutil.rmtree(self.folder)
-
-    @staticmethod
-    def end_all():
-        """Ends whatever the test started, daemons too: they write in its folder.
-
-        Whose parent has ended is a child of this process, so that none can hide,
-        neither a daemon without a file that names it nor one that starts just now.
-        """
-        while True:
-            for task in os.listdir("/proc/self/task"):
-                with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
-                    for pid in file.read().split():
-                        os.kill(int(pid), signal.SIGKILL)
-            try:
-                os.wait()
-            except ChildProcessError:
-                return
 
     def daemon(self):
         try:
@@ -449,6 +432,5 @@ class Terminal(Case):
 
 
 if __name__ == "__main__":
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        sys.exit("cannot become the reaper of the daemons: " + os.strerror(ctypes.get_errno()))
+    processes.adopt()
     unittest.main(verbosity=2)

@@ -20,10 +20,12 @@ import tempfile
 import time
 import unittest
 
+import processes
+
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 with open(sys.argv.pop(1), encoding="utf-8") as description:
     OPENAPI = json.load(description)
-LIMIT = 30      # seconds that anything may take at most
+LIMIT = 120     # seconds that anything may take at most
 CALLED = set()  # (method, path pattern, status)
 
 
@@ -111,6 +113,7 @@ class Case(unittest.TestCase):
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(LIMIT)
             self.process.stderr.close()
+        processes.end_all()     # one that was killed leaves a cleaner
         shutil.rmtree(self.folder)
 
     def start(self, *options, **more):
@@ -497,4 +500,5 @@ class Life(Case):
 
 
 if __name__ == "__main__":
+    processes.adopt()
     unittest.main()

@@ -212,7 +212,7 @@ expect "what is left of it" '' "$(ls -d run2 2>/dev/null || true)"
 # Killed, it takes its services along, and its socket; so it does with guests.
 process_guest last "$PWD/good.img"
 pids=$(pgrep -P "$daemon")
-"$programs/versions" last 0 last.record 4 4096 1000 60 >last.out 2>&1 &
+"$programs/versions" last 0 last.record 4 4096 1000 600 >last.out 2>&1 &
 work=$!
 wait_until 20 is_shown last state online || fail "versions did not attach"
 kill -9 "$daemon"

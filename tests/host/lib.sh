@@ -41,8 +41,12 @@ need_engine() {
 	[ -e "$engine" ] || skip "the fio engine is not built"
 }
 
+# Also if nobody has asked for its exit status yet.
 is_gone() {	# PID
-	! kill -0 "$1" 2>/dev/null
+	case $(ps -o state= -p "$1") in
+	'' | Z*) return 0 ;;
+	*) return 1 ;;
+	esac
 }
 
 # kill_while GUEST PID MILLISECONDS: kill the guest's service at moments up to

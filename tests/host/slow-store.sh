@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# time: 600
+# time: 1800
 #
 # No write of a dead service lands over a newer one that was acknowledged: on
 # stores where some writes take a second and others none, with many under way
@@ -45,7 +45,7 @@ start_slow() {	# IMAGE: sets $slow
 survive() {
 	local guest=$1 pause=$2 program=$3 work
 	shift 3
-	"$programs/$program" "$guest" 0 "$guest.record" "$@" 150 >"$guest.out" 2>&1 &
+	"$programs/$program" "$guest" 0 "$guest.record" "$@" 600 >"$guest.out" 2>&1 &
 	work=$!
 	kill_while "$guest" $work "$pause"
 	wait $work || { cat "$guest.out"; fail "guest $guest"; }

@@ -22,7 +22,7 @@
 #include "../../channel/field.h"
 #include "../../channel/spin.h"
 
-#define CP_TIMEOUT_NS	10000000000ULL
+#define CP_TIMEOUT_NS	60000000000ULL
 #define CP_BUS_BYTES	(16ULL << 20)
 #define CP_CHANNELS	(4ULL << 20)
 

@@ -17,7 +17,7 @@
 
 #include "sq_traffic.h"
 
-#define WAIT_MS		5000
+#define WAIT_MS		30000
 #define SLEEPING	100000
 #define POLLING		1000000
 

@@ -13,7 +13,7 @@
 #include "sq_traffic.h"
 
 #define MESSAGES	100000
-#define WAIT_SECONDS	20
+#define WAIT_SECONDS	120
 
 static int rung[2];
 

@@ -57,7 +57,7 @@ static int setup(void **state)
 	cp_world_start(&world, false);
 	cp_world_guest(&world);
 	assert_non_null(find_device());
-	assert_int_equal(mullion_disk_open(&disk, find_device(), 10000), 0);
+	assert_int_equal(mullion_disk_open(&disk, find_device(), 60000), 0);
 	return 0;
 }
 
@@ -92,7 +92,7 @@ static void jobs_free(struct job *jobs, unsigned int n)
 
 static void wait_outstanding(unsigned int limit)
 {
-	uint64_t end = mullion_spin_now() + 20000000000ULL;
+	uint64_t end = mullion_spin_now() + 120000000000ULL;
 
 	while (mullion_disk_outstanding(disk) > limit) {
 		assert_true(mullion_spin_now() < end);
@@ -202,7 +202,7 @@ static void run_many(enum mullion_wake mode, unsigned int count)
 		struct job *job = &jobs[i % DEPTH];
 
 		while (job->done != i / DEPTH)
-			assert_true(mullion_disk_wait(disk, 10000) > 0);
+			assert_true(mullion_disk_wait(disk, 60000) > 0);
 		mullion_disk_prep_read(&job->io, i % 1000, 1, BLOCK, job->offset);
 		assert_int_equal(mullion_disk_submit(disk, &job->io), 0);
 	}
@@ -263,7 +263,7 @@ static void test_kill(void **state)
 				cp_world_start(&world, true);
 			}
 		}
-		assert_true(mullion_disk_wait(disk, 10000) >= 0);
+		assert_true(mullion_disk_wait(disk, 60000) >= 0);
 		cp_world_turn(&world);
 	}
 	unsetenv("FIXTURE_DELAY");
@@ -316,7 +316,7 @@ static void test_reopen(void **state)
 	(void)state;
 	mullion_disk_close(disk);
 	disk = NULL;
-	assert_int_equal(mullion_disk_open(&disk, find_device(), 10000), 0);
+	assert_int_equal(mullion_disk_open(&disk, find_device(), 60000), 0);
 	test_capacity(NULL);
 }
 
@@ -324,7 +324,7 @@ static void test_reopen(void **state)
 static void fill_answers(struct mullion_sq *requests, int send_fd, uint32_t epoch)
 {
 	volatile struct mullion_state_channel *state = &world.state->channels[0];
-	uint64_t end = mullion_spin_now() + 20000000000ULL;
+	uint64_t end = mullion_spin_now() + 120000000000ULL;
 	uint64_t wanted = state->requests + 255 + 100;
 	struct mullion_io_slot request;
 	void *slot;
@@ -368,7 +368,7 @@ static char service_process_state(void)
 /* Answers that found no room, and then no ring: the service must still sleep. */
 static void test_full_and_broken(void **state)
 {
-	uint64_t end = mullion_spin_now() + 30000000000ULL;
+	uint64_t end = mullion_spin_now() + 120000000000ULL;
 	struct mullion_guest_device_info info;
 	struct signal_queue_header *rsp;
 	struct mullion_channel_ext *ext;
@@ -411,7 +411,7 @@ static void test_full_and_broken(void **state)
 static void test_scribble(void **state)
 {
 	struct mullion_guest_device_info info;
-	uint64_t end = mullion_spin_now() + 20000000000ULL;
+	uint64_t end = mullion_spin_now() + 120000000000ULL;
 	int ret = -1;
 
 	(void)state;

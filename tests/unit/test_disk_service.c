@@ -72,7 +72,7 @@ static void start(uint32_t store, uint32_t cache, int fd)
 	cp_world_guest(&world);
 	assert_int_equal(mullion_disk_open(&disk,
 			mullion_guest_device_find(world.guest, &type, 0),
-			10000), 0);
+			60000), 0);
 }
 
 static void stop(void)
