@@ -12,12 +12,14 @@ struct mullion_fdb;
 struct mullion_fdb_entry;
 
 /**
- * struct mullion_fdb_port - a port as the table sees it; part of the port
+ * struct mullion_fdb_port - a port as the table sees it; part of the port, all
+ * zero to begin
  * @newest: entries, last seen first; fdb.c's, as is the rest
  */
 struct mullion_fdb_port {
 	struct mullion_fdb_entry *newest;
 	struct mullion_fdb_entry *oldest;
+	struct mullion_fdb_entry *pin;
 	uint32_t count;
 };
 
@@ -67,6 +69,11 @@ int mullion_fdb_pin(struct mullion_fdb *fdb, const uint8_t *mac,
 		    struct mullion_fdb_port *port);
 
 /**
+ * mullion_fdb_unpin() - the port has no address of its own any more
+ */
+void mullion_fdb_unpin(struct mullion_fdb *fdb, struct mullion_fdb_port *port);
+
+/**
  * mullion_fdb_find() - where does an address live?
  *
  * Return: the port; NULL if that is not known.
@@ -75,14 +82,14 @@ struct mullion_fdb_port *mullion_fdb_find(struct mullion_fdb *fdb, const uint8_t
 					  uint16_t vlan, uint32_t now);
 
 /**
- * mullion_fdb_forget() - all addresses of a port, pinned ones too
+ * mullion_fdb_forget() - all addresses that were learned at a port
  *
- * To be called before the port goes, and when its link goes down.
+ * When its link goes down; and with mullion_fdb_unpin() before the port goes.
  */
 void mullion_fdb_forget(struct mullion_fdb *fdb, struct mullion_fdb_port *port);
 
 /**
- * mullion_fdb_age() - free what is too old; now and then
+ * mullion_fdb_age() - free what is too old of a port; now and then
  */
 void mullion_fdb_age(struct mullion_fdb *fdb, struct mullion_fdb_port *port, uint32_t now);
 

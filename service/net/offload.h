@@ -91,6 +91,13 @@ uint32_t mullion_offload_segments(const struct mullion_frame *frame);
 uint32_t mullion_offload_wire_bytes(const struct mullion_frame *frame);
 
 /**
+ * mullion_offload_gso_type() - what a receiver of the frame as it is must be told
+ *
+ * Return: the GSO type with the ECN bit where CWR is set.
+ */
+uint8_t mullion_offload_gso_type(const struct mullion_frame *frame);
+
+/**
  * mullion_frame_retag() - mullion_packet_retag(), with body and offload
  */
 void mullion_frame_retag(struct mullion_frame *out, const struct mullion_frame *in,

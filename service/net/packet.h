@@ -55,6 +55,7 @@
  * @l4: offset of that; 0 if the extension headers do not end in the head, or
  *	in a fragment that is not the first
  * @fragment: of a larger IP packet, the first one too
+ * @later: a fragment that is not the first
  * @payload: TCP and UDP whose header lies in the head and is well formed, and
  *	no fragment: offset of the data; else 0
  * @hash: of the flow: addresses, and ports unless it is a fragment
@@ -76,20 +77,21 @@ struct mullion_packet {
 	bool multicast;
 	bool broadcast;
 	bool fragment;
+	bool later;
 };
 
 /**
  * mullion_packet_parse() - read the head of a frame
  * @packet: filled in; keeps @head
  * @head: private memory that stays as it is while @packet is used
- * @head_bytes: of it; min(@bytes, MULLION_PACKET_HEAD_MAX) or more
+ * @head_bytes: of it; what is beyond MULLION_PACKET_HEAD_MAX belongs to the body
  * @bytes: of the frame
  *
  * A frame whose inner headers are cut or wrong is a frame all the same, one of
  * which less is known.
  *
- * Return: 0; -EINVAL if it is shorter than an Ethernet header, and then
- * @packet is untouched.
+ * Return: 0; -EINVAL if the head is shorter than an Ethernet header or longer
+ * than the frame, and then @packet is untouched.
  */
 int mullion_packet_parse(struct mullion_packet *packet, const void *head,
 			 size_t head_bytes, size_t bytes);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * service/net/uplink.h - the network's way out: a descriptor
+ *
+ * System calls: close, fcntl(F_GETFL), read, readv, writev, sendmmsg, recvmmsg.
  */
 #ifndef MULLION_NET_UPLINK_H
 #define MULLION_NET_UPLINK_H
@@ -24,7 +26,8 @@ struct mullion_uplink;
  * @fd: non-blocking; owned from now on, also on failure
  * @mtu: bytes of the largest IP packet that it takes
  * @large: MULLION_NET_UPLINK_LARGE
- * @counters: of the network; in_* out_* and state are written here
+ * @counters: of the network; in_*, out_* and state are written here; must
+ *	outlive the uplink
  * @ret: the uplink
  *
  * Return: 0; -EINVAL for another type, a descriptor that blocks, or an MTU out
@@ -36,6 +39,8 @@ int mullion_uplink_new(uint32_t type, int fd, uint32_t mtu, bool large,
 
 /**
  * mullion_uplink_free() - end it; what it did not take yet is lost; NULL is fine
+ *
+ * To be called before there is a new one with the same counters.
  */
 void mullion_uplink_free(struct mullion_uplink *uplink);
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * service/net/limit.c - so much a second, with bursts
+ */
+#include "limit.h"
+
+#define LIMIT_SECOND	1000000000ULL
+/* Far from where sums overflow. */
+#define LIMIT_MAX	(INT64_MAX / 4)
+
+static uint64_t limit_clamp(uint64_t value)
+{
+	return value < LIMIT_MAX ? value : LIMIT_MAX;
+}
+
+static void limit_fill(struct mullion_limit *limit, uint64_t now)
+{
+	unsigned __int128 due;
+	uint64_t passed = now - limit->filled;
+	uint64_t room = limit->burst - (uint64_t)limit->tokens;
+
+	/* a clock that went backwards fills nothing */
+	if (now <= limit->filled)
+		return;
+	due = (unsigned __int128)passed * limit->rate / LIMIT_SECOND;
+	if (due >= room) {
+		limit->tokens = (int64_t)limit->burst;
+		limit->filled = now;
+		return;
+	}
+	limit->tokens += (int64_t)due;
+	/* what is less than a token stays in the time */
+	limit->filled += (uint64_t)(due * LIMIT_SECOND / limit->rate);
+}
+
+void mullion_limit_set(struct mullion_limit *limit, uint64_t rate, uint64_t burst,
+		       uint64_t now)
+{
+	uint64_t old = limit->rate;
+
+	rate = limit_clamp(rate);
+	burst = limit_clamp(burst);
+	if (!burst)
+		burst = rate / 10 ? rate / 10 : 1;
+	if (old)
+		limit_fill(limit, now);
+	limit->rate = rate;
+	limit->burst = burst;
+	if (!old) {
+		limit->tokens = (int64_t)burst;
+		limit->filled = now;
+	} else if (limit->tokens > (int64_t)burst) {
+		limit->tokens = (int64_t)burst;
+	}
+}
+
+bool mullion_limit_take(struct mullion_limit *limit, uint64_t amount, uint64_t now)
+{
+	if (!limit->rate)
+		return true;
+	limit_fill(limit, now);
+	if (limit->tokens <= 0)
+		return false;
+	limit->tokens -= (int64_t)limit_clamp(amount);
+	return true;
+}
+
+uint64_t mullion_limit_delay(struct mullion_limit *limit, uint64_t now)
+{
+	unsigned __int128 delay;
+	uint64_t owed;
+
+	if (!limit->rate)
+		return 0;
+	limit_fill(limit, now);
+	if (limit->tokens > 0)
+		return 0;
+	owed = (uint64_t)-limit->tokens + 1;
+	delay = ((unsigned __int128)owed * LIMIT_SECOND + limit->rate - 1) / limit->rate;
+	/* since limit->filled, of which a part may have passed */
+	if (delay > now - limit->filled)
+		delay -= now - limit->filled;
+	else
+		delay = 1;
+	return delay > UINT64_MAX ? UINT64_MAX : (uint64_t)delay;
+}
