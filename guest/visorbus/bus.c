@@ -18,6 +18,7 @@
 #include <linux/debugfs.h>
 #include <linux/slab.h>
 
+#include "copy.h"
 #include "visorbus_private.h"
 #include "visorbus_trace.h"
 
@@ -439,6 +440,7 @@ static int __init visorbus_init(void)
 {
 	int error;
 
+	visorbus_copy_init();
 	visorbus_wq = alloc_workqueue("visorbus", WQ_UNBOUND | WQ_MEM_RECLAIM |
 				      WQ_SYSFS, 0);
 	if (!visorbus_wq)

@@ -16,6 +16,7 @@
  *   message.c   what each control message does
  *   chipset.c   /sys/devices/visorchipset: readiness, uevents, installation
  *   hotplug.c   parahotplug requests
+ *   copy.c      the copy between memory and pool
  *   crash.c     messages saved for a crash kernel, and their replay
  *
  * Locks, outermost first:

@@ -220,9 +220,9 @@ void visorhba_area_copy(const struct visorhba *hba,
 			}
 			n = min(left, room);
 			if (to_pool)
-				visorhba_copy(area, page, n);
+				visorbus_copy(area, page, n);
 			else
-				visorhba_copy(page, area, n);
+				visorbus_copy(page, area, n);
 			area += n;
 			page += n;
 			room -= n;

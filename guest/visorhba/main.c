@@ -428,7 +428,6 @@ static int __init visorhba_init(void)
 	visorhba_wq = alloc_workqueue("visorhba", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	if (!visorhba_wq)
 		return -ENOMEM;
-	visorhba_copy_init();
 	visorhba_stats_init();
 	rc = visorbus_register_visor_driver(&visorhba_driver);
 	if (rc) {

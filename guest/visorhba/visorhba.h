@@ -47,7 +47,6 @@
 #ifndef MULLION_VISORHBA_H
 #define MULLION_VISORHBA_H
 
-#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -59,6 +58,7 @@
 #include <scsi/scsi_host.h>
 
 #include "../compat/scsi.h"
+#include "../visorbus/copy.h"
 #include "../visorbus/visorbus.h"
 
 /* A handle is a request id and, in its low bits, the tag. */
@@ -288,19 +288,6 @@ static inline u32 visorhba_lun_to_wire(u64 lun)
 static inline u64 visorhba_lun_from_wire(u32 lun)
 {
 	return lun < 256 ? lun : lun | 0x4000;
-}
-
-/* copy.c */
-DECLARE_STATIC_KEY_FALSE(visorhba_copy_by_words);
-void visorhba_copy_words(void *dst, const void *src, size_t bytes);
-void visorhba_copy_init(void);
-
-static inline void visorhba_copy(void *dst, const void *src, size_t bytes)
-{
-	if (static_branch_unlikely(&visorhba_copy_by_words))
-		visorhba_copy_words(dst, src, bytes);
-	else
-		memcpy(dst, src, bytes);
 }
 
 /* area.c */

@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "../../visorbus/copy.h"
 #include "mockbus.h"
 
 static struct mock mock;
@@ -355,6 +356,7 @@ static int __init mockbus_init(void)
 	struct mock *m = &mock;
 	int rc;
 
+	visorbus_copy_init();
 	mutex_init(&m->config);
 	mutex_init(&m->state);
 	INIT_WORK(&m->reset_work, mock_reset_work);

@@ -5,33 +5,36 @@
  * The kernel's memcpy() suits processors.  With the feature "erms" it is one
  * "rep movsb", which real ones do by the cache line and QEMU's emulation byte
  * by byte: 0.4 GB/s, where a plain loop over words does 5.  Every byte of a
- * disk passes through here, so both are tried once, when the module is loaded.
+ * disk or a network passes through here, so both are tried once, when the module
+ * is loaded.
  */
+#include <linux/export.h>
 #include <linux/ktime.h>
 #include <linux/slab.h>
 
-#include "visorhba.h"
+#include "copy.h"
 
 /*
  * Data is copied with the pages' own addresses, and messages are stored where
  * they lie, unaligned.
  */
 #if defined(CONFIG_HIGHMEM) || !defined(CONFIG_X86_64)
-#error "visorhba needs x86-64"
+#error "windows need x86-64"
 #endif
 
 #define COPY_TRIAL_BYTES	8192
 #define COPY_TRIALS		8
 
-DEFINE_STATIC_KEY_FALSE(visorhba_copy_by_words);
+DEFINE_STATIC_KEY_FALSE(visorbus_copy_by_words);
+EXPORT_SYMBOL_GPL(visorbus_copy_by_words);
 
 /**
- * visorhba_copy_words() - copy in a loop over words
+ * visorbus_copy_words() - copy in a loop over words
  * @dst: destination
  * @src: source, no overlap
  * @bytes: any number
  */
-void visorhba_copy_words(void *dst, const void *src, size_t bytes)
+void visorbus_copy_words(void *dst, const void *src, size_t bytes)
 {
 	size_t lines = bytes / 64;
 	u64 a, b, c, d;
@@ -65,6 +68,7 @@ void visorhba_copy_words(void *dst, const void *src, size_t bytes)
 	if (bytes % 64)
 		memcpy(dst, src, bytes % 64);
 }
+EXPORT_SYMBOL_GPL(visorbus_copy_words);
 
 static u64 copy_time(void (*copy)(void *dst, const void *src, size_t bytes),
 		     u8 *buffer)
@@ -87,11 +91,11 @@ static void copy_memcpy(void *dst, const void *src, size_t bytes)
 }
 
 /**
- * visorhba_copy_init() - choose
+ * visorbus_copy_init() - choose
  *
  * Without memory for the trial memcpy() stays.
  */
-void visorhba_copy_init(void)
+void visorbus_copy_init(void)
 {
 	u8 *buffer = kzalloc(2 * COPY_TRIAL_BYTES, GFP_KERNEL);
 	u64 standard, words;
@@ -99,11 +103,11 @@ void visorhba_copy_init(void)
 	if (!buffer)
 		return;
 	standard = copy_time(copy_memcpy, buffer);
-	words = copy_time(visorhba_copy_words, buffer);
+	words = copy_time(visorbus_copy_words, buffer);
 	kfree(buffer);
 	/* A quarter faster, or it is noise. */
 	if (words + words / 4 < standard)
-		static_branch_enable(&visorhba_copy_by_words);
-	pr_debug("visorhba: %u bytes copied in %llu ns by memcpy, %llu by words\n",
+		static_branch_enable(&visorbus_copy_by_words);
+	pr_debug("visorbus: %u bytes copied in %llu ns by memcpy, %llu by words\n",
 		 COPY_TRIAL_BYTES, standard, words);
 }
