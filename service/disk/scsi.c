@@ -253,7 +253,8 @@ static bool scsi_permitted(struct cmd *cmd, const struct scsi_command *command)
 		scsi_check(cmd, KEY_NOT_READY, ASC_INITIALIZING_REQUIRED);
 		return false;
 	}
-	if (command->flags & SC_WRITE && lun->gate & GATE_PROTECTED) {
+	/* Who may only read does not stop or reserve the disk for the others. */
+	if (command->flags & (SC_WRITE | SC_STATE) && lun->gate & GATE_PROTECTED) {
 		scsi_check(cmd, KEY_DATA_PROTECT, ASC_WRITE_PROTECTED);
 		return false;
 	}

@@ -7,8 +7,9 @@
  * reset at once; those that run cannot be called back from the medium, are
  * answered when they have ended, with what really happened, and the task only
  * after them.  A reset does the same for a logical unit, a target or all, and
- * ends a RESERVE(6); every nexus gets a unit attention.  Other devices' commands
- * on a shared disk go on.  Mode pages stay as they are: a write cache that is
+ * ends a RESERVE(6); every nexus gets a unit attention, unless the disk is
+ * read-only here: then it is nobody else's affair.  Other devices' commands on a
+ * shared disk go on.  Mode pages stay as they are: a write cache that is
  * back on without its guest knowing would be worse than one that stays off.
  *
  * Failure behaviour: in-tree guests wait 45 s and then take a late answer for
@@ -110,8 +111,12 @@ static void task_reset(struct lun *lun)
 {
 	struct disk *disk = lun->disk;
 
-	disk->state.reserve6_holder = PERSIST_NEXUS_NONE;
-	disk_attention(disk, ATTENTION_RESET, PERSIST_NEXUS_NONE, false);
+	if (lun->read_only) {
+		lun_nexus(lun)->attention |= ATTENTION_RESET;
+	} else {
+		disk->state.reserve6_holder = PERSIST_NEXUS_NONE;
+		disk_attention(disk, ATTENTION_RESET, PERSIST_NEXUS_NONE, false);
+	}
 	disk_commit(disk);
 }
 

@@ -187,6 +187,13 @@ static void read_only_is_protected(void **state)
 	expect_good(fake_scsi(device, 5, CDB(0x1a, 8, 0x3f, 0, 4), 6,
 			      UIS_DMA_FROM_DEVICE, mode, 4));
 	assert_int_equal(mode[2] & 0x80, 0x80);
+	/* nor is anything else about it changed: others may use it */
+	expect_sense(fake_scsi(device, 5, CDB(0x1b), 6, UIS_DMA_NONE, NULL, 0), 7, 0x2700);
+	expect_sense(fake_scsi(device, 5, CDB(0x16), 6, UIS_DMA_NONE, NULL, 0), 7, 0x2700);
+	expect_good(do_read(device, 5, 0, 1, data));
+	/* FUA: nothing to flush */
+	expect_good(fake_scsi(device, 5, CDB(0x28, 0x08, 0, 0, 0, 0, 0, 0, 1), 10,
+			      UIS_DMA_FROM_DEVICE, data, 512));
 }
 
 static void serial_and_identity(void **state)
