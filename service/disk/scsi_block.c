@@ -7,8 +7,9 @@
  * on no list; otherwise it joins the active commands of its disk.
  *
  * The write cache is the host's page cache, or the store's own: with WCE = 0
- * or FUA a write is passed on as one that is stable before it ends, and
- * SYNCHRONIZE CACHE always goes down to the store.  IMMED is not used to
+ * or FUA a write is passed on as one that is stable before it ends; a read with
+ * FUA is preceded by a flush, so what it returns is stable; SYNCHRONIZE CACHE
+ * always goes down to the store.  IMMED is not used to
  * answer early, and the range of SYNCHRONIZE CACHE is not used to do less.
  */
 #include <string.h>
@@ -99,7 +100,7 @@ bool scsi_block_fast(struct lun *lun, struct mullion_request *request)
 	struct cmd *cmd = cmd_of(request);
 	const uint8_t *cdb = request->cdb;
 	uint32_t gate = (lun->gate | disk->gate) & ~GATE_STABLE;
-	uint32_t blocks, bytes;
+	uint32_t blocks, bytes, flags = BLOCK_FLAGS;
 	uint8_t odd;
 	uint64_t lba;
 	int error;
@@ -107,6 +108,7 @@ bool scsi_block_fast(struct lun *lun, struct mullion_request *request)
 	switch (cdb[0]) {
 	case 0x28:
 		gate &= ~GATE_PROTECTED;
+		flags &= ~BLOCK_FUA;
 		/* fall through */
 	case 0x2a:
 		lba = get_be32(cdb + 2);
@@ -115,6 +117,7 @@ bool scsi_block_fast(struct lun *lun, struct mullion_request *request)
 		break;
 	case 0x88:
 		gate &= ~GATE_PROTECTED;
+		flags &= ~BLOCK_FUA;
 		/* fall through */
 	case 0x8a:
 		lba = get_be64(cdb + 2);
@@ -124,7 +127,7 @@ bool scsi_block_fast(struct lun *lun, struct mullion_request *request)
 	default:
 		return false;
 	}
-	if (gate | odd | (cdb[1] & ~BLOCK_FLAGS))
+	if (gate | odd | (cdb[1] & ~flags))
 		return false;
 	bytes = blocks << DISK_BLOCK_SHIFT;
 	if (!blocks || blocks > DISK_MAX_IO_BYTES >> DISK_BLOCK_SHIFT ||
@@ -203,13 +206,25 @@ void scsi_own_data(struct cmd *cmd, void *data, uint32_t bytes)
 	cmd->io.iovcnt = 1;
 }
 
-static void block_start(struct cmd *cmd)
+static void block_move(struct cmd *cmd, int error)
 {
 	uint32_t bytes = cmd->blocks << DISK_BLOCK_SHIFT;
 
+	if (error) {
+		scsi_store_failed(cmd, error);
+		return;
+	}
 	scsi_client_data(cmd, bytes);
 	scsi_store(cmd, cmd->mode, cmd->lba << DISK_BLOCK_SHIFT, bytes,
 		   block_done);
+}
+
+static void block_start(struct cmd *cmd)
+{
+	if (cmd->mode == STORE_READ && cmd->fua)
+		scsi_store(cmd, STORE_FLUSH, 0, 0, block_move);
+	else
+		block_move(cmd, 0);
 }
 
 /*
