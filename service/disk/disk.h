@@ -115,6 +115,7 @@ struct lun {
 	bool read_only;
 	bool ready;
 	bool gone;
+	bool aborting;	/* a PREEMPT AND ABORT of this nexus waits */
 	uint8_t nexus;
 	uint8_t id;
 	uint8_t lun;

@@ -245,6 +245,11 @@ static bool scsi_permitted(struct cmd *cmd, const struct scsi_command *command)
 	struct lun *lun = cmd->lun;
 	struct disk *disk = lun->disk;
 
+	/* The disk remembers one such effect of a nexus that is not answered. */
+	if (command->flags & SC_STATE && lun->aborting) {
+		scsi_status(cmd, SAM_BUSY);
+		return false;
+	}
 	if (disk->gate & GATE_RESERVED && scsi_reserved(cmd, command)) {
 		scsi_status(cmd, SAM_RESERVATION_CONFLICT);
 		return false;

@@ -11,7 +11,9 @@
  *
  * PREEMPT AND ABORT answers the preempted nexuses' waiting commands with a
  * reset and ends itself only when their running ones have ended: nothing that
- * they sent before changes the medium after that.
+ * they sent before changes the medium after that.  Meanwhile other commands of
+ * its nexus that change the state are told to come again, because the record of
+ * one would take the place of its own.
  *
  * Limits: one target port, so ALL_TG_PT and SPEC_I_PT are refused, and
  * REGISTER AND MOVE moves to nexuses that the disk knows.  APTPL is refused:
@@ -369,7 +371,10 @@ struct pr_wait {
 
 static void pr_drained(struct drain *drain)
 {
-	scsi_good(((struct pr_wait *)drain)->cmd, PR_PARAMETER_BYTES);
+	struct cmd *cmd = ((struct pr_wait *)drain)->cmd;
+
+	cmd->lun->aborting = false;
+	scsi_good(cmd, PR_PARAMETER_BYTES);
 }
 
 static void pr_abort(struct cmd *cmd, uint64_t nexuses)
@@ -382,7 +387,8 @@ static void pr_abort(struct cmd *cmd, uint64_t nexuses)
 	wait->cmd = cmd;
 	wait->drain.done = pr_drained;
 	order_abort(disk, nexuses);
-	if (order_drain(disk, &wait->drain, nexuses))
+	cmd->lun->aborting = !order_drain(disk, &wait->drain, nexuses);
+	if (!cmd->lun->aborting)
 		scsi_good(cmd, PR_PARAMETER_BYTES);
 }
 

@@ -2,11 +2,14 @@
 /*
  * tests/unit/test_scsi_reserve.c - reservations, with three devices on one disk
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "../lib/scsi_cdb.h"
@@ -373,6 +376,50 @@ static void a_second_user_must_share(void **state)
 	free(d);
 }
 
+static struct fake_request *start_pr_out(struct mullion_device *device, uint8_t action,
+					 uint8_t type, uint64_t key, uint8_t *list,
+					 uint64_t action_key)
+{
+	put_be64(list, key);
+	put_be64(list + 8, action_key);
+	return fake_send(device, 0, CDB(0x5f, action, type, 0, 0, 0, 0, 0, 24), 10,
+			 UIS_DMA_TO_DEVICE, list, 24, 1);
+}
+
+/* While it waits for what it aborts, its nexus changes nothing else. */
+static void preempt_and_abort_waits(void **state)
+{
+	struct mullion_disk_lun lun = fake_lun(7, MULLION_STORE_FILE, 0);
+	struct mullion_device *d = fake_device_new(7), *e = fake_device_new(8);
+	struct fake_request *write, *abort;
+	uint8_t list[24] = { 0 }, data[512] = { 0 };
+	int fds[2] = { memfd_create("image", 0), -1 };
+
+	(void)state;
+	assert_int_equal(ftruncate(fds[0], 1 << 20), 0);
+	fds[1] = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
+	lun.flags = MULLION_DISK_SHARED;
+	assert_int_equal(fake_device_start(d, &lun, 1, &fds[0], false), 0);
+	assert_int_equal(fake_device_start(e, &lun, 1, &fds[1], false), 0);
+	assert_int_equal(out(d, REGISTER, 0, 0, 0xd), 0);
+	assert_int_equal(out(e, REGISTER, 0, 0, 0xe), 0);
+	/* FUA, so that it ends later */
+	write = fake_send(e, 0, CDB(0x2a, 0x08, 0, 0, 0, 0, 0, 0, 1), 10, UIS_DMA_TO_DEVICE,
+			  data, 512, 1);
+	abort = start_pr_out(d, ABORT, 1, 0xd, list, 0xe);
+	if (!abort->answered) {
+		assert_int_equal(out(d, RESERVE, 1, 0xd, 0), 0x08);
+		assert_int_equal(do_read(d, 0, 0, 1, data).status, 0);
+	}
+	assert_int_equal(fake_wait(abort).status, 0);
+	assert_true(write->answered);
+	assert_int_equal(fake_wait(write).status, 0);
+	assert_int_equal(out(d, RESERVE, 1, 0xd, 0), 0);
+	assert_int_equal(out(d, CLEAR, 0, 0xd, 0), 0);
+	fake_device_stop(d);
+	fake_device_stop(e);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, clean)
 
 int main(void)
@@ -391,6 +438,7 @@ int main(void)
 		TEST(reserve_6),
 		TEST(mode_change_is_told_to_others),
 		TEST(a_second_user_must_share),
+		TEST(preempt_and_abort_waits),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
