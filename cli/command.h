@@ -153,6 +153,7 @@ int mullion_cmd_logs(struct mullion_cli *cli);
 int mullion_cmd_events(struct mullion_cli *cli);
 int mullion_cmd_device_list(struct mullion_cli *cli);
 int mullion_cmd_device_add(struct mullion_cli *cli);
+int mullion_cmd_device_set(struct mullion_cli *cli);
 int mullion_cmd_device_remove(struct mullion_cli *cli);
 int mullion_cmd_service_list(struct mullion_cli *cli);
 int mullion_cmd_service_restart(struct mullion_cli *cli);
@@ -170,6 +171,7 @@ extern const struct mullion_option mullion_stop_options[];
 extern const struct mullion_option mullion_ps_options[];
 extern const struct mullion_option mullion_show_options[];
 extern const struct mullion_option mullion_logs_options[];
+extern const struct mullion_option mullion_device_remove_options[];
 extern const struct mullion_option mullion_events_options[];
 
 #endif

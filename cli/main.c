@@ -55,13 +55,18 @@ const struct mullion_command mullion_commands[] = {
 		.name = "device list", .operands = "", .summary = "List devices", .json = true,
 		.run = mullion_cmd_device_list,
 	}, {
-		.name = "device add", .operands = "GUEST SPEC", .min = 2, .max = 2,
-		.summary = "Plug a disk into a guest that runs",
+		.name = "device add", .operands = "GUEST [CLASS] SPEC", .min = 2, .max = 3,
+		.summary = "Plug a device into a guest that runs",
 		.complete = MULLION_COMPLETE_GUEST, .run = mullion_cmd_device_add,
 	}, {
-		.name = "device remove", .operands = "GUEST SERIAL|SPEC", .min = 2, .max = 2,
-		.summary = "Unplug a disk from a guest that runs",
-		.complete = MULLION_COMPLETE_GUEST, .run = mullion_cmd_device_remove,
+		.name = "device set", .operands = "GUEST DEVICE OPTION=VALUE...", .min = 3,
+		.max = -1, .summary = "Change a device of a guest that runs",
+		.complete = MULLION_COMPLETE_GUEST, .run = mullion_cmd_device_set,
+	}, {
+		.name = "device remove", .operands = "GUEST DEVICE", .min = 2, .max = 2,
+		.summary = "Unplug a device from a guest that runs",
+		.complete = MULLION_COMPLETE_GUEST, .options = mullion_device_remove_options,
+		.run = mullion_cmd_device_remove,
 	}, {
 		.name = "service list", .operands = "", .summary = "List service partitions",
 		.json = true, .run = mullion_cmd_service_list,

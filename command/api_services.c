@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* command/api_services.c - services and devices */
+/* command/api_services.c - services */
 
 #include "api.h"
-#include "partition.h"
 #include "service.h"
-
-void api_devices_list(struct mullion_api_request *req, const char *name)
-{
-	(void)name;
-	mullion_api_reply(req, 200, json_pack("{s:o}", "devices",
-					      mullion_devices_describe(req->daemon->core)));
-}
 
 void api_services_list(struct mullion_api_request *req, const char *name)
 {

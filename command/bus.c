@@ -41,11 +41,21 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	struct mullion_cp_bus **link = &partition->buses;
 	struct mullion_cp_bus *bus = calloc(1, sizeof(*bus));
 	uint64_t pool = devices * class->pool_share;
+	unsigned int slot = 1;
 	int r;
 
 	if (!bus)
 		return mullion_error_set(err, -ENOMEM, "cannot make a bus for",
 					 partition->name, NULL, "out of memory");
+	while (slot < MULLION_PARTITION_SLOTS_MAX && partition->slots & 1ULL << slot)
+		slot++;
+	if (slot == MULLION_PARTITION_SLOTS_MAX) {
+		free(bus);
+		return mullion_error_set(err, -ENOSPC, "cannot make a bus for",
+					 partition->name, "give it fewer devices",
+					 "it has %d windows already",
+					 MULLION_PARTITION_SLOTS_MAX);
+	}
 	if (class->pool_max && pool > class->pool_max)
 		pool = class->pool_max;
 	r = mullion_cp_window_new_bus(partition->core, &partition->uuid, &service->uuid,
@@ -71,6 +81,8 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	while (*link)
 		link = &(*link)->next;
 	*link = bus;
+	partition->slots |= 1ULL << slot;
+	bus->slot = slot;
 	bus->service_next = service->buses;
 	service->buses = bus;
 	*ret = bus;
@@ -251,15 +263,6 @@ void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
 
 static void bus_withdraw_step(struct mullion_cp_bus *bus);
 
-/* A bus has left, or is about to: without it the service may be complete. */
-static void bus_service_goes_on(struct mullion_service *service)
-{
-	if (service->buses)
-		mullion_service_changed(service);
-	else
-		mullion_service_end(service);
-}
-
 static void bus_on_withdrawn(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
 {
@@ -279,7 +282,7 @@ void mullion_cp_bus_answered(struct mullion_cp_bus *bus)
 	if (bus->partition)
 		return;
 	bus_withdraw_step(bus);
-	bus_service_goes_on(service);
+	mullion_service_settle(service);
 }
 
 static int bus_send_destroy(struct mullion_cp_bus *bus, uint32_t id,
@@ -334,6 +337,9 @@ static void bus_withdraw_step(struct mullion_cp_bus *bus)
 		if (!bus_send_destroy(bus, CONTROLVM_BUS_DESTROY, &packet))
 			return;
 	}
+	/* one that the process was never told of is left to no successor, either */
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		mullion_state_memory_forget(bus->service->memory, &d->uuid);
 	mullion_cp_bus_free(bus);
 }
 
@@ -346,7 +352,7 @@ void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
 		bus_withdraw_step(bus);
 	else
 		mullion_cp_bus_server_lost(bus);
-	bus_service_goes_on(service);
+	mullion_service_settle(service);
 }
 
 /* ---- the guest's end --------------------------------------------------- */
@@ -423,7 +429,7 @@ void mullion_cp_bus_announce(struct mullion_cp_bus *bus)
 		},
 	};
 
-	if (!bus->plugged)
+	if (!bus->plugged || bus->leaving)
 		return;
 	if (bus->guest == MULLION_END_NONE) {
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
@@ -435,6 +441,88 @@ void mullion_cp_bus_announce(struct mullion_cp_bus *bus)
 	}
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 		mullion_cp_device_announce(d);
+}
+
+/* Nothing of it is with the guest any more. */
+static void bus_left_guest(struct mullion_cp_bus *bus)
+{
+	struct mullion_partition *p = bus->partition;
+	unsigned int slot = bus->slot;
+	bool plugged = bus->plugged || bus->offered;
+
+	/* what the guest still answers is of no interest */
+	mullion_cp_control_forget(p->control, bus);
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		mullion_cp_control_forget(p->control, d);
+	mullion_cp_bus_withdraw(bus);
+	if (plugged && p->ops->window_removed)
+		p->ops->window_removed(p->arg, slot);
+	else
+		mullion_partition_window_unplugged(p, slot);
+}
+
+static void bus_on_unannounced(void *arg, int error, uint32_t status,
+			       const struct controlvm_message *answer)
+{
+	struct mullion_cp_bus *bus = arg;
+	char buffer[64];
+
+	(void)answer;
+	/* the partition tells of that, once for all its commands */
+	if (error == -ECONNRESET)
+		return;
+	if (error && status != ENODEV && status != CONTROLVM_RESP_DEVICE_INVALID &&
+	    status != CONTROLVM_RESP_BUS_INVALID)
+		mullion_event_emit(bus->core->events, LOG_WARNING, bus->partition->label,
+				   "bus-kept", "the guest did not give back bus %u (%s): %s; it is taken from it",
+				   bus->number, bus->name,
+				   mullion_cp_status_text(status, buffer));
+	bus_left_guest(bus);
+}
+
+/* Devices first; the guest does one after the other, so the last answer tells of all. */
+static int bus_unannounce(struct mullion_cp_bus *bus)
+{
+	struct mullion_cp_control *control = bus->partition->control;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_DESTROY,
+		.silent_usec = BUS_GUEST_SILENT_USEC,
+		.arg = bus,
+	};
+	int r = 0;
+
+	for (struct mullion_cp_device *d = bus->devices; !r && d; d = d->next) {
+		if (d->guest == MULLION_END_NONE)
+			continue;
+		command.packet.destroy_device.bus_no = bus->number;
+		command.packet.destroy_device.dev_no = d->number;
+		r = mullion_cp_control_send(control, &command);
+	}
+	memset(&command.packet, 0, sizeof(command.packet));
+	command.id = CONTROLVM_BUS_DESTROY;
+	command.answer = bus_on_unannounced;
+	command.packet.destroy_bus.bus_no = bus->number;
+	return r ? r : mullion_cp_control_send(control, &command);
+}
+
+int mullion_cp_bus_remove(struct mullion_cp_bus *bus, bool force)
+{
+	if (bus->leaving && !force)
+		return -EALREADY;
+	bus->leaving = true;
+	if (force || bus->guest == MULLION_END_NONE || bus->partition->absent ||
+	    bus_unannounce(bus) < 0)
+		bus_left_guest(bus);
+	return 0;
+}
+
+void mullion_cp_bus_guest_lost(struct mullion_cp_bus *bus)
+{
+	bus->guest = MULLION_END_NONE;
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		d->guest = MULLION_END_NONE;
+	if (bus->leaving)
+		bus_left_guest(bus);
 }
 
 /* ---- for people -------------------------------------------------------- */
@@ -471,6 +559,6 @@ json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus)
 			 "uuid", mullion_guid_text(&bus->uuid, uuid),
 			 "service", bus->service ? bus->service->name : "",
 			 "window", (int)bus->window->id,
-			 "state", ends[bus->guest],
+			 "state", bus->leaving ? "leaving" : ends[bus->guest],
 			 "client", client);
 }

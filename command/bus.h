@@ -25,10 +25,12 @@ struct mullion_service;
  * @partition: NULL once the partition has left it
  * @service: NULL once the service has left it
  * @type: channel type of its devices
+ * @slot: of the window in the partition
  * @number: as the guest knows it
  * @service_number: as the service knows it; unique in the daemon
  * @window: its window
  * @plugged: the guest can see the window; @offered: it was asked to be plugged
+ * @leaving: it is being taken from a guest that runs
  * @pending: commands to the service without an answer
  * @channels_next: offset in the window where the next channel goes
  * @server, @guest: what the ends have
@@ -39,6 +41,7 @@ struct mullion_cp_bus {
 	struct mullion_core *core;
 	struct mullion_partition *partition;
 	struct mullion_service *service;
+	unsigned int slot;
 	uint32_t number;
 	uint32_t service_number;
 	guid_t uuid;
@@ -48,6 +51,7 @@ struct mullion_cp_bus {
 	struct mullion_cp_window *window;
 	bool plugged;
 	bool offered;
+	bool leaving;
 	unsigned int pending;
 	uint64_t channels_next;
 	enum mullion_end server;
@@ -82,6 +86,21 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus);
  *	that goes on; frees the bus when the service has answered or died
  */
 void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_remove() - take the bus from a guest that runs
+ * @force: the guest is not waited for
+ *
+ * The guest is told first; when it has answered, ops->window_removed() is
+ * called and the bus withdrawn.  A guest that is reset or detached has nothing
+ * to give back.  Return: 0, or -EALREADY when that is under way.
+ */
+int mullion_cp_bus_remove(struct mullion_cp_bus *bus, bool force);
+
+/**
+ * mullion_cp_bus_guest_lost() - the guest's driver was reset or has detached
+ */
+void mullion_cp_bus_guest_lost(struct mullion_cp_bus *bus);
 
 /**
  * mullion_cp_bus_answered() - a command to the service was answered; goes on

@@ -625,6 +625,13 @@ int mullion_cp_control_send(struct mullion_cp_control *c,
 	return 0;
 }
 
+void mullion_cp_control_forget(struct mullion_cp_control *c, const void *arg)
+{
+	for (struct control_command *cmd = c ? c->commands : NULL; cmd; cmd = cmd->next)
+		if (cmd->arg == arg)
+			cmd->answer = NULL;
+}
+
 bool mullion_cp_control_attached(const struct mullion_cp_control *c)
 {
 	return c && c->attached;

@@ -97,6 +97,12 @@ uint64_t mullion_cp_control_handle(struct mullion_cp_control *control);
 int mullion_cp_control_send(struct mullion_cp_control *control,
 			    const struct mullion_cp_command *command);
 
+/**
+ * mullion_cp_control_forget() - the answers for @arg have no reader any more
+ * @control: NULL is fine
+ */
+void mullion_cp_control_forget(struct mullion_cp_control *control, const void *arg);
+
 bool mullion_cp_control_attached(const struct mullion_cp_control *control);
 uint64_t mullion_cp_control_epoch(const struct mullion_cp_control *control);
 

@@ -30,7 +30,6 @@
 #include "process.h"
 #include "service.h"
 #include "state_area.h"
-#include "store.h"
 #include "text.h"
 #include "window.h"
 
@@ -56,6 +55,12 @@ int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device *
 	device = calloc(1, sizeof(*device));
 	if (!device)
 		return -ENOMEM;
+	device->class = bus->service->class->devices;
+	device->own = calloc(1, device->class->own_bytes);
+	if (!device->own) {
+		free(device);
+		return -ENOMEM;
+	}
 	device->bus = bus;
 	device->number = number;
 	device->offset = bus->channels_next;
@@ -75,74 +80,10 @@ void mullion_cp_device_free(struct mullion_cp_device *device)
 	while (*link != device)
 		link = &(*link)->next;
 	*link = device->next;
-	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_cp_disk_free(device->disks[i]);
-	mullion_cp_disk_free(device->leaving);
+	if (device->class->release)
+		device->class->release(device);
+	free(device->own);
 	free(device);
-}
-
-/* ---- disks ------------------------------------------------------------- */
-
-static bool device_lun_used(const struct mullion_cp_device *device, uint32_t lun)
-{
-	for (unsigned int i = 0; i < device->disk_count; i++)
-		if (device->disks[i]->lun == lun)
-			return true;
-	return false;
-}
-
-int mullion_cp_device_add_disk(struct mullion_cp_device *device,
-			       struct mullion_cp_disk *disk)
-{
-	uint32_t lun = 0;
-
-	if (device->disk_count == MULLION_DISK_LUNS_MAX)
-		return -ENOSPC;
-	if (disk->spec.lun != MULLION_SPEC_LUN_ANY) {
-		lun = (uint32_t)disk->spec.lun;
-		if (device_lun_used(device, lun))
-			return -EEXIST;
-	} else {
-		while (device_lun_used(device, lun))
-			lun++;
-	}
-	disk->lun = lun;
-	device->disks[device->disk_count++] = disk;
-	return 0;
-}
-
-/* Take a disk out of the list; it is still the caller's to free. */
-static void device_drop_disk(struct mullion_cp_device *device,
-			     const struct mullion_cp_disk *disk)
-{
-	unsigned int i = 0;
-
-	while (i < device->disk_count && device->disks[i] != disk)
-		i++;
-	if (i == device->disk_count)
-		return;
-	device->disk_count--;
-	memmove(&device->disks[i], &device->disks[i + 1],
-		(device->disk_count - i) * sizeof(device->disks[0]));
-}
-
-/* The class part of a disk device; to be freed. */
-static struct mullion_disk_config *device_config(const struct mullion_cp_device *device,
-						 size_t *ret_bytes)
-{
-	size_t bytes = sizeof(struct mullion_disk_config) +
-		       device->disk_count * sizeof(struct mullion_disk_lun);
-	struct mullion_disk_config *config = calloc(1, bytes);
-
-	if (!config)
-		return NULL;
-	config->version = MULLION_DISK_CONFIG_VERSION;
-	config->lun_count = device->disk_count;
-	config->lun_bytes = sizeof(struct mullion_disk_lun);
-	for (unsigned int i = 0; i < device->disk_count; i++)
-		mullion_cp_disk_fill(device->disks[i], &config->luns[i]);
-	*ret_bytes = bytes;
-	return config;
 }
 
 /* ---- the service's end ------------------------------------------------- */
@@ -203,50 +144,21 @@ static void device_on_served(void *arg, int error, uint32_t status,
 		mullion_partition_changed(bus->partition);
 }
 
-static int device_send_store(const struct mullion_cp_device *device, uint64_t handle,
-			     unsigned int index, int store, int fence)
+int mullion_cp_device_send(struct mullion_cp_device *device, uint64_t handle,
+			   unsigned int role, unsigned int index, int fd,
+			   struct mullion_error *err)
 {
-	int sock = device->bus->service->process->sock;
-	int r = 0;
+	struct mullion_service *service = device->bus->service;
+	int r;
 
-	if (store >= 0)
-		r = mullion_fd_send(sock, MULLION_FD_STORE, handle, index, &store, 1);
-	if (!r && fence >= 0)
-		r = mullion_fd_send(sock, MULLION_FD_STORE_FENCE, handle, index,
-				    &fence, 1);
-	return r;
-}
-
-/* Open all of the device's stores (@only: just that one) and send them. */
-static int device_send_stores(struct mullion_cp_device *device, uint64_t handle,
-			      const struct mullion_cp_disk *only,
-			      struct mullion_error *err)
-{
-	int r = 0;
-
-	for (unsigned int i = 0; !r && i < device->disk_count; i++) {
-		int store = -1, fence = -1;
-
-		if (only && device->disks[i] != only)
-			continue;
-		r = mullion_cp_disk_open(device->disks[i], device->bus->service->generation,
-					 &store, &fence, err);
-		if (r < 0)
-			return r;
-		r = device_send_store(device, handle, i, store, fence);
-		if (store >= 0)
-			close(store);
-		if (fence >= 0)
-			close(fence);
-		if (r < 0) {
-			mullion_service_kill(device->bus->service,
-					     "it does not read its socket");
-			return mullion_error_set(err, r, "cannot reach",
-						 device->bus->service->label, NULL,
-						 "%s", strerror(-r));
-		}
-	}
-	return r;
+	if (fd < 0)
+		return 0;
+	r = mullion_fd_send(service->process->sock, role, handle, index, &fd, 1);
+	if (!r)
+		return 0;
+	mullion_service_kill(service, "it does not read its socket");
+	return mullion_error_set(err, r, "cannot reach", service->label, NULL, "%s",
+				 strerror(-r));
 }
 
 static void device_fill_packet(const struct mullion_cp_device *device, uint32_t bus_no,
@@ -270,7 +182,7 @@ static int device_send_config(struct mullion_cp_device *device,
 {
 	struct mullion_cp_bus *bus = device->bus;
 	size_t config_bytes = 0;
-	struct mullion_disk_config *config = device_config(device, &config_bytes);
+	void *config = device->class->config(device, &config_bytes);
 	void *payload = NULL;
 	int r = -ENOMEM;
 
@@ -299,12 +211,13 @@ void mullion_cp_device_serve(struct mullion_cp_device *device)
 		.answer = device_on_served,
 	};
 	struct mullion_error err = { 0 };
-	int r;
+	int r = 0;
 
 	if (!mullion_cp_control_attached(bus->service->control))
 		return;
 	command.handle = mullion_cp_control_handle(bus->service->control);
-	r = device_send_stores(device, command.handle, NULL, &err);
+	if (device->class->send)
+		r = device->class->send(device, command.handle, NULL, &err);
 	if (r < 0) {
 		char why[400];
 
@@ -321,57 +234,49 @@ void mullion_cp_device_serve(struct mullion_cp_device *device)
 		device_failed(device, strerror(-r));
 }
 
+/* ---- changes of a device that is served --------------------------------- */
+
+static void device_changed(struct mullion_cp_device *device, int error, const char *why)
+{
+	device->reconfiguring = false;
+	if (device->class->reconfigured)
+		device->class->reconfigured(device, error, why);
+}
+
 void mullion_cp_device_server_lost(struct mullion_cp_device *device)
 {
 	device->server = MULLION_END_NONE;
-	device->reconfiguring = false;
-	device->adding = NULL;		/* the successor gets it with the others */
-	mullion_cp_disk_free(device->leaving);
-	device->leaving = NULL;
+	if (device->reconfiguring)
+		device_changed(device, -ECONNRESET, "");
 }
-
-/* ---- disks of a device that is served ---------------------------------- */
 
 static void device_on_reconfigured(void *arg, int error, uint32_t status,
 				   const struct controlvm_message *answer)
 {
 	struct mullion_cp_device *device = arg;
 	struct mullion_cp_bus *bus = device->bus;
-	struct mullion_cp_disk *adding = device->adding;
 	char buffer[64];
 
 	(void)answer;
 	bus->pending--;
-	device->reconfiguring = false;
-	device->adding = NULL;
-	/* A service that refused still has it; it stays claimed, too. */
-	if (error == -EREMOTEIO && device->leaving)
-		device->disks[device->disk_count++] = device->leaving;
-	else
-		mullion_cp_disk_free(device->leaving);
-	device->leaving = NULL;
-	if (error == -ECONNRESET || !bus->partition) {
+	device_changed(device, error, mullion_cp_status_text(status, buffer));
+	if (error == -ECONNRESET || !bus->partition)
 		mullion_cp_bus_answered(bus);
-		return;
-	}
-	if (!error) {
-		mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label,
-				   "disks-changed", "guest %s has %u disks on %s:%u",
-				   bus->guest_name, device->disk_count, bus->name,
-				   device->number);
-		return;
-	}
-	mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
-			   "disks-failed", "cannot change the disks of guest %s: %s",
-			   bus->guest_name, mullion_cp_status_text(status, buffer));
-	if (adding) {
-		device_drop_disk(device, adding);
-		mullion_cp_disk_free(adding);
-	}
 }
 
-static int device_reconfigure(struct mullion_cp_device *device,
-			      struct mullion_cp_disk *added, struct mullion_error *err)
+int mullion_cp_device_may_change(const struct mullion_cp_device *device,
+				 struct mullion_error *err)
+{
+	if (device->server == MULLION_END_PRESENT && !device->reconfiguring)
+		return 0;
+	return mullion_error_set(err, -EAGAIN, device->class->change_what,
+				 device->bus->guest_name, "try again",
+				 device->reconfiguring ? "a change is under way" :
+				 "its service does not serve at the moment");
+}
+
+int mullion_cp_device_reconfigure(struct mullion_cp_device *device, const void *change,
+				  struct mullion_error *err)
 {
 	struct mullion_cp_bus *bus = device->bus;
 	struct mullion_cp_command command = {
@@ -385,65 +290,18 @@ static int device_reconfigure(struct mullion_cp_device *device,
 	int r;
 
 	command.handle = mullion_cp_control_handle(bus->service->control);
-	if (added) {
-		r = device_send_stores(device, command.handle, added, err);
+	if (change && device->class->send) {
+		r = device->class->send(device, command.handle, change, err);
 		if (r < 0)
 			return r;
 	}
 	r = device_send_config(device, &command, 0);
 	if (r < 0)
-		return mullion_error_set(err, r, "cannot change the disks of",
+		return mullion_error_set(err, r, device->class->change_what,
 					 bus->guest_name, "try again", "%s",
 					 strerror(-r));
 	device->reconfiguring = true;
 	return 0;
-}
-
-static int device_may_reconfigure(const struct mullion_cp_device *device,
-				  struct mullion_error *err)
-{
-	if (device->server == MULLION_END_PRESENT && !device->reconfiguring)
-		return 0;
-	return mullion_error_set(err, -EAGAIN, "cannot change the disks of",
-				 device->bus->guest_name, "try again",
-				 device->reconfiguring ? "a change is under way" :
-				 "its service does not serve at the moment");
-}
-
-int mullion_cp_device_plug(struct mullion_cp_device *device,
-			   struct mullion_cp_disk *disk, struct mullion_error *err)
-{
-	int r = device_may_reconfigure(device, err);
-
-	if (r < 0)
-		return r;
-	r = mullion_cp_device_add_disk(device, disk);
-	if (r < 0)
-		return mullion_error_set(err, r, "cannot use disk", disk->spec.text,
-			"choose another lun",
-			r == -EEXIST ? "its lun is in use" : "the guest has too many disks");
-	r = device_reconfigure(device, disk, err);
-	if (r < 0)
-		device_drop_disk(device, disk);
-	else
-		device->adding = disk;
-	return r;
-}
-
-int mullion_cp_device_unplug(struct mullion_cp_device *device,
-			     struct mullion_cp_disk *disk, struct mullion_error *err)
-{
-	int r = device_may_reconfigure(device, err);
-
-	if (r < 0)
-		return r;
-	device_drop_disk(device, disk);
-	r = device_reconfigure(device, NULL, err);
-	if (r < 0)
-		device->disks[device->disk_count++] = disk;
-	else
-		device->leaving = disk;
-	return r;
 }
 
 /* ---- the guest's end --------------------------------------------------- */
@@ -525,15 +383,6 @@ static const char *device_state(const struct mullion_cp_device *device,
 	}
 }
 
-static json_t *device_describe_disks(const struct mullion_cp_device *device)
-{
-	json_t *luns = json_array();
-
-	for (unsigned int i = 0; luns && i < device->disk_count; i++)
-		json_array_append_new(luns, mullion_cp_disk_describe(device->disks[i]));
-	return luns;
-}
-
 json_t *mullion_cp_device_describe(const struct mullion_cp_device *device)
 {
 	const struct mullion_cp_bus *bus = device->bus;
@@ -544,15 +393,16 @@ json_t *mullion_cp_device_describe(const struct mullion_cp_device *device)
 	char devtype[17], driver[17], info[97];
 	const char *why;
 	const char *state = device_state(device, record, &why);
+	json_t *out;
 
 	snprintf(name, sizeof(name), "vbus%u:dev%u", bus->number, device->number);
 	mullion_cp_bus_client(bus, 2 + device->number, devtype, driver, info);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I,"
-		" s:o, s:b, s:o, s:o}",
+	out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I,"
+		" s:o, s:b, s:o}",
 		"guest", bus->guest_name,
 		"name", name,
 		"uuid", mullion_guid_text(&device->uuid, uuid),
-		"type", service ? service->class->name : "",
+		"type", device->class->name,
 		"type_guid", mullion_guid_text(&bus->type, type),
 		"service", service ? service->name : "",
 		"bus_no", (int)bus->number,
@@ -563,6 +413,8 @@ json_t *mullion_cp_device_describe(const struct mullion_cp_device *device)
 		"generation", (json_int_t)(service ? service->generation : 0),
 		"driver", driver[0] ? json_string(driver) : json_null(),
 		"known_to_guest", device->guest == MULLION_END_PRESENT,
-		"luns", device_describe_disks(device),
 		"counters", record ? mullion_state_memory_counters(record) : json_object());
+	if (out)
+		device->class->describe(device, record, out);
+	return out;
 }

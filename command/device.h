@@ -9,12 +9,11 @@
 #include <stdint.h>
 #include <jansson.h>
 
-#include "../abi/disk.h"
 #include "../abi/types.h"
+#include "device_class.h"
 #include "error.h"
 
 struct mullion_cp_bus;
-struct mullion_cp_disk;
 
 /* What one end has of a bus or device. */
 enum mullion_end {
@@ -26,6 +25,8 @@ enum mullion_end {
 
 /**
  * struct mullion_cp_device - one device
+ * @class: what it is
+ * @own: the class's own part
  * @number: dev_no
  * @uuid: names the device
  * @offset, @bytes: of its channel in the window
@@ -35,14 +36,13 @@ enum mullion_end {
  * @retry_ticks: seconds until a service that failed is asked again
  * @failures: of the service, one after the other
  * @why: the last failure
- * @adding: a disk whose DEVICE_RECONFIGURE is under way
- * @leaving: a disk that was removed, kept until the service has answered
  * @reconfiguring: DEVICE_RECONFIGURE is under way
- * @disks, @disk_count: its logical units
  */
 struct mullion_cp_device {
 	struct mullion_cp_device *next;
 	struct mullion_cp_bus *bus;
+	const struct mullion_device_class *class;
+	void *own;
 	uint32_t number;
 	guid_t uuid;
 	uint64_t offset;
@@ -55,10 +55,6 @@ struct mullion_cp_device {
 	unsigned int failures;
 	char why[400];
 	bool reconfiguring;
-	struct mullion_cp_disk *adding;
-	struct mullion_cp_disk *leaving;
-	struct mullion_cp_disk *disks[MULLION_DISK_LUNS_MAX];
-	unsigned int disk_count;
 };
 
 /**
@@ -69,15 +65,6 @@ struct mullion_cp_device {
  */
 int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device **ret);
 void mullion_cp_device_free(struct mullion_cp_device *device);
-
-/**
- * mullion_cp_device_add_disk() - give the device a logical unit
- * @disk: taken over on success
- *
- * Return: 0, -EEXIST: the number is in use; -ENOSPC.
- */
-int mullion_cp_device_add_disk(struct mullion_cp_device *device,
-			       struct mullion_cp_disk *disk);
 
 /**
  * mullion_cp_device_serve() - send DEVICE_CREATE(server), descriptors first
@@ -93,19 +80,34 @@ void mullion_cp_device_serve(struct mullion_cp_device *device);
 void mullion_cp_device_server_lost(struct mullion_cp_device *device);
 
 /**
- * mullion_cp_device_plug() - add a disk to a device that is served
- * @disk: taken over on success
+ * mullion_cp_device_may_change() - can it be reconfigured now?
  *
- * Return: 0 or negative errno with @err filled in.
+ * Return: 0, or -EAGAIN with @err filled in.
  */
-int mullion_cp_device_plug(struct mullion_cp_device *device,
-			   struct mullion_cp_disk *disk, struct mullion_error *err);
+int mullion_cp_device_may_change(const struct mullion_cp_device *device,
+				 struct mullion_error *err);
 
 /**
- * mullion_cp_device_unplug() - take a disk from a device that is served
+ * mullion_cp_device_reconfigure() - tell the service of the new configuration
+ * @change: for the class's send(); NULL: no descriptors
+ *
+ * To be called when mullion_cp_device_may_change() was 0; the class's
+ * reconfigured() follows.  Return: 0 or negative errno with @err filled in.
  */
-int mullion_cp_device_unplug(struct mullion_cp_device *device,
-			     struct mullion_cp_disk *disk, struct mullion_error *err);
+int mullion_cp_device_reconfigure(struct mullion_cp_device *device, const void *change,
+				  struct mullion_error *err);
+
+/**
+ * mullion_cp_device_send() - send a descriptor to the service
+ * @role, @index: as in abi/service.h
+ * @fd: stays the caller's; -1: nothing is done
+ *
+ * A service that does not read its socket is killed.  Return: 0 or negative
+ * errno with @err filled in.
+ */
+int mullion_cp_device_send(struct mullion_cp_device *device, uint64_t handle,
+			   unsigned int role, unsigned int index, int fd,
+			   struct mullion_error *err);
 
 /**
  * mullion_cp_device_announce() - send DEVICE_CREATE to the guest

@@ -475,26 +475,13 @@ void mullion_cp_guest_delete(struct mullion_cp_guest *g)
 		guest_free(g);
 }
 
-int mullion_cp_guest_add_disk(struct mullion_cp_guest *g, const char *spec, const char *cwd,
-			      struct mullion_error *err)
+struct mullion_partition *mullion_cp_guest_partition(struct mullion_cp_guest *g,
+						     const char *what, struct mullion_error *err)
 {
-	if (!g->running || !g->started || g->ending)
-		return guest_not_running(g, "cannot add disk to guest", err);
-	return mullion_partition_add_disk(g->partition, spec, cwd, err);
-}
-
-int mullion_cp_guest_remove_disk(struct mullion_cp_guest *g, const char *which,
-				 struct mullion_error *err)
-{
-	int r;
-
-	if (!g->running || !g->started || g->ending)
-		return guest_not_running(g, "cannot remove disk from guest", err);
-	r = mullion_partition_remove_disk(g->partition, which, err);
-	if (r == -ENOENT)
-		mullion_error_set(err, r, "cannot remove disk from guest", g->definition->name,
-				  "see `mullion show`", "it has no disk \"%.80s\"", which);
-	return r;
+	if (g->running && g->started && !g->ending)
+		return g->partition;
+	guest_not_running(g, what, err);
+	return NULL;
 }
 
 void mullion_cp_guest_follow(struct mullion_cp_guest *g, struct mullion_guest_follower *f)

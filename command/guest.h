@@ -174,12 +174,13 @@ json_t *mullion_cp_guest_summary(struct mullion_cp_guest *guest);
 json_t *mullion_cp_guest_outcome(struct mullion_cp_guest *guest);
 
 /**
- * mullion_cp_guest_add_disk(), mullion_cp_guest_remove_disk() - while it runs
+ * mullion_cp_guest_partition() - its devices, while it runs
+ * @what: is tried, for the message: "cannot add device to guest"
+ *
+ * Return: NULL with @err filled in when it does not run.
  */
-int mullion_cp_guest_add_disk(struct mullion_cp_guest *guest, const char *spec, const char *cwd,
-			      struct mullion_error *err);
-int mullion_cp_guest_remove_disk(struct mullion_cp_guest *guest, const char *which,
-				 struct mullion_error *err);
+struct mullion_partition *mullion_cp_guest_partition(struct mullion_cp_guest *guest,
+						     const char *what, struct mullion_error *err);
 
 /**
  * mullion_cp_guests_load() - make objects of all definition files that have none

@@ -136,6 +136,7 @@ void guest_console_end(struct mullion_cp_guest *guest);
 
 /* guest_process.c */
 void guest_process_end(struct mullion_cp_guest *guest);
+void guest_process_window(struct mullion_cp_guest *guest, unsigned int slot);
 
 /* guest.c */
 void guest_event(struct mullion_cp_guest *guest, int level, const char *kind,

@@ -2,8 +2,9 @@
 /*
  * command/guest_process.c - a guest that is a plain process
  *
- * The process connects by itself and gets the descriptors of its windows.  The
- * connection carries nothing else; as long as it lives the process does.  When
+ * The process connects by itself and gets the descriptors of its windows, later
+ * those of windows that are added.  The connection carries nothing else; as long
+ * as it lives the process does.  When
  * it breaks the guest waits for the next process, which finds the same windows:
  * the epochs of its channels tell the services that it is another one.
  */
@@ -31,9 +32,22 @@ static void process_gone(struct mullion_cp_guest *g)
 	if (!g->running || g->ending)
 		return;
 	g->state = MULLION_GUEST_BOOTING;
+	mullion_partition_guest_gone(g->partition);
 	guest_event(g, LOG_INFO, "process-gone", "the process has ended or hung up");
 	if (g->transient)
 		guest_end(g);
+}
+
+/* A process that does not take it can do nothing with what follows. */
+void guest_process_window(struct mullion_cp_guest *g, unsigned int slot)
+{
+	int r = mullion_partition_send_window(g->partition, slot, g->process->fd);
+
+	if (r < 0) {
+		guest_event(g, LOG_ERR, "process-refused",
+			    "cannot hand over a further window: %s", strerror(-r));
+		process_gone(g);
+	}
 }
 
 static void process_broken(struct mullion_stream *stream, void *arg)

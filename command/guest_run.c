@@ -19,6 +19,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "device_class.h"
 #include "guest_private.h"
 #include "host.h"
 
@@ -294,23 +295,48 @@ static void guest_run_detached(void *arg)
 		guest_event(g, LOG_INFO, "guest-detached", "its drivers have detached");
 }
 
-static void guest_run_plugged(void *arg, unsigned int index, int error, const char *text)
+static void guest_run_plugged(void *arg, unsigned int slot, int error, const char *text)
 {
 	struct mullion_cp_guest *g = arg;
 
 	if (g->ending)
 		return;
 	if (error)
-		guest_event(g, LOG_ERR, "window-refused", "QEMU did not plug window %u: %s", index,
+		guest_event(g, LOG_ERR, "window-refused", "QEMU did not plug window %u: %s", slot,
 			    text);
 	else
-		mullion_partition_window_plugged(g->partition, index);
+		mullion_partition_window_plugged(g->partition, slot);
 }
 
-static void guest_run_window_added(void *arg, unsigned int index)
+static void guest_run_unplugged(void *arg, unsigned int slot, int error, const char *text)
 {
 	struct mullion_cp_guest *g = arg;
-	struct mullion_cp_window *window = mullion_partition_window(g->partition, index);
+
+	if (g->ending || error == -ECONNRESET)
+		return;
+	if (error)
+		guest_event(g, LOG_WARNING, "window-kept", "QEMU did not unplug window %u: %s",
+			    slot, text);
+	else
+		mullion_partition_window_unplugged(g->partition, slot);
+}
+
+static void guest_run_window_removed(void *arg, unsigned int slot)
+{
+	struct mullion_cp_guest *g = arg;
+	int r;
+
+	if (g->ending || !g->qemu)
+		return;
+	r = mullion_qemu_unplug(g->qemu, slot, guest_run_unplugged, g);
+	if (r)
+		guest_run_unplugged(g, slot, r, strerror(-r));
+}
+
+static void guest_run_window_added(void *arg, unsigned int slot)
+{
+	struct mullion_cp_guest *g = arg;
+	struct mullion_cp_window *window = mullion_partition_window(g->partition, slot);
 	struct mullion_qemu_window out;
 	int r;
 
@@ -318,13 +344,33 @@ static void guest_run_window_added(void *arg, unsigned int index)
 		return;
 	out.vectors = window->vectors;
 	out.size = window->size;
-	r = mullion_partition_ivshmem(g->partition, index, &out.fd);
+	r = mullion_partition_ivshmem(g->partition, slot, &out.fd);
 	if (!r) {
-		r = mullion_qemu_plug(g->qemu, index, &out, guest_run_plugged, g);
+		r = mullion_qemu_plug(g->qemu, slot, &out, guest_run_plugged, g);
 		close(out.fd);
 	}
 	if (r)
-		guest_run_plugged(g, index, r, strerror(-r));
+		guest_run_plugged(g, slot, r, strerror(-r));
+}
+
+/* A process that is attached gets the window on its stream, another one with all others. */
+static void guest_run_process_window_added(void *arg, unsigned int slot)
+{
+	struct mullion_cp_guest *g = arg;
+
+	if (g->ending)
+		return;
+	if (g->process)
+		guest_process_window(g, slot);
+	mullion_partition_window_plugged(g->partition, slot);
+}
+
+static void guest_run_process_window_removed(void *arg, unsigned int slot)
+{
+	struct mullion_cp_guest *g = arg;
+
+	if (!g->ending)
+		mullion_partition_window_unplugged(g->partition, slot);
 }
 
 const struct mullion_partition_ops guest_vm_partition_ops = {
@@ -333,6 +379,7 @@ const struct mullion_partition_ops guest_vm_partition_ops = {
 	.online = guest_run_online,
 	.detached = guest_run_detached,
 	.window_added = guest_run_window_added,
+	.window_removed = guest_run_window_removed,
 	.stopped = guest_run_stopped,
 };
 
@@ -341,6 +388,8 @@ const struct mullion_partition_ops guest_process_partition_ops = {
 	.attached = guest_run_attached,
 	.online = guest_run_online,
 	.detached = guest_run_detached,
+	.window_added = guest_run_process_window_added,
+	.window_removed = guest_run_process_window_removed,
 	.stopped = guest_run_stopped,
 };
 
@@ -422,9 +471,10 @@ static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error 
 		return mullion_error_set(err, r, "cannot start guest", def->name, NULL,
 					 "cannot make its command window: %s", strerror(-r));
 	if (def->root)
-		r = mullion_partition_add_disk(g->partition, def->root, NULL, err);
+		r = mullion_partition_add(g->partition, &mullion_disk_class, def->root, NULL, err);
 	for (i = 0; !r && def->disks[i]; i++)
-		r = mullion_partition_add_disk(g->partition, def->disks[i], NULL, err);
+		r = mullion_partition_add(g->partition, &mullion_disk_class, def->disks[i], NULL,
+					  err);
 	if (!r)
 		r = mullion_partition_start(g->partition, err);
 	if (r) {

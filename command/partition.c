@@ -4,11 +4,10 @@
  *
  * DOC: Theory of Operation
  *
- * A partition has a command window from the beginning.  Its disks are grouped
- * by who may serve them: all ordinary ones by one service of the guest's own,
- * each image with share=on by a service that all its users share, because its
- * reservations and its cache are one.  Each group is a bus, with a window and,
- * for now, one device whose logical units the disks are.
+ * A partition has a command window from the beginning.  Each service that
+ * serves it is a bus, with a window and, for now, one device: the ordinary disks
+ * as logical units of one; a disk that is shared, and each network interface.
+ * Devices come and go while the guest runs (partition_device.c).
  *
  * Services first, guest second: ops->ready() comes when every device has been
  * formatted.  The guest's driver then attaches to the control channel, as
@@ -38,7 +37,6 @@
 #include "partition.h"
 #include "process.h"
 #include "service.h"
-#include "store.h"
 #include "text.h"
 
 #define PARTITION_CONTROL_GENERATION	1
@@ -101,6 +99,17 @@ static void partition_on_init_answer(void *arg, int error, uint32_t status,
 	mullion_cp_control_send(p->control, &ready);
 }
 
+/* Its driver has forgotten all; what was on its way out is out. */
+static void partition_guest_lost(struct mullion_partition *p)
+{
+	struct mullion_cp_bus *next;
+
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = next) {
+		next = bus->next;
+		mullion_cp_bus_guest_lost(bus);
+	}
+}
+
 static void partition_on_attached(void *arg, bool fresh)
 {
 	struct mullion_partition *p = arg;
@@ -121,12 +130,10 @@ static void partition_on_attached(void *arg, bool fresh)
 	p->tell.online = false;
 	p->tell.detached = false;
 	p->was_attached = true;
-	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
-		bus->guest = MULLION_END_NONE;
+	p->absent = false;
+	partition_guest_lost(p);
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
 		init.packet.init_chipset.bus_count++;
-		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
-			d->guest = MULLION_END_NONE;
-	}
 	mullion_cp_control_send(p->control, &init);
 	mullion_partition_changed(p);
 }
@@ -137,6 +144,7 @@ static void partition_on_detached(void *arg)
 
 	p->online = false;
 	p->windowed = false;
+	partition_guest_lost(p);
 	p->tell.detached = true;
 	p->tell.attached = false;
 	p->tell.online = false;
@@ -171,7 +179,7 @@ static const struct mullion_cp_control_ops partition_control_ops = {
 
 /* ---- callbacks to the owner -------------------------------------------- */
 
-/* 1: every device was formatted; 0: not yet; -1: one cannot be, @err says why. */
+/* 1: every device can be used; 0: not yet; -1: one cannot be, @err says why. */
 static int partition_services_ready(struct mullion_partition *p,
 				    struct mullion_error *err)
 {
@@ -184,6 +192,13 @@ static int partition_services_ready(struct mullion_partition *p,
 			mullion_error_set(err, -EIO, "cannot start guest", p->name,
 					  "see the daemon's log", "%s: %s", s->label, s->why);
 			return -1;
+		}
+		if (s->ops && s->ops->ready) {
+			int r = s->ops->ready(s->ops_arg, err);
+
+			if (r < 0)
+				return -1;
+			ready = r ? ready : 0;
 		}
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 			if (d->formatted)
@@ -217,10 +232,9 @@ static void partition_settle_ready(struct mullion_partition *p)
 
 static void partition_end_transport(struct mullion_partition *p)
 {
-	struct mullion_cp_window *w;
-
-	for (unsigned int i = 0; (w = mullion_partition_window(p, i)); i++)
-		mullion_ivshmem_done(w);
+	mullion_ivshmem_done(p->window);
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
+		mullion_ivshmem_done(bus->window);
 }
 
 static void partition_settle_guest(struct mullion_partition *p)
@@ -252,20 +266,19 @@ static void partition_settle_guest(struct mullion_partition *p)
 /* A bus that came later: its window has to be plugged first. */
 static void partition_settle_windows(struct mullion_partition *p)
 {
-	unsigned int index = 1;
-
 	if (p->stopping)
 		return;
-	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next, index++) {
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
 		bool formatted = true;
 
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 			formatted = formatted && d->formatted;
-		if (bus->plugged || bus->offered || !formatted || !p->told.ready)
+		if (bus->plugged || bus->offered || bus->leaving || !formatted ||
+		    !p->told.ready)
 			continue;
 		bus->offered = true;
 		if (p->ops->window_added)
-			p->ops->window_added(p->arg, index);
+			p->ops->window_added(p->arg, bus->slot);
 		return;		/* the list may have changed */
 	}
 }
@@ -335,6 +348,7 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
 		return -ENOMEM;
 	p->core = core;
 	p->uuid = *uuid;
+	p->slots = 1;
 	p->ops = ops;
 	p->arg = arg;
 	snprintf(p->name, sizeof(p->name), "%s", name);
@@ -369,9 +383,7 @@ void mullion_partition_free(struct mullion_partition *p)
 	mullion_cp_control_free(p->control);
 	p->control = NULL;
 	partition_drop_buses(p);
-	for (unsigned int i = 0; i < p->waiting_count; i++)
-		mullion_cp_disk_free(p->waiting[i]);
-	p->waiting_count = 0;
+	mullion_partition_discard_all(p);
 	while (*link != p)
 		link = &(*link)->next;
 	*link = p->next;
@@ -385,17 +397,12 @@ void mullion_partition_free(struct mullion_partition *p)
 
 int mullion_partition_start(struct mullion_partition *p, struct mullion_error *err)
 {
-	int r = 0;
+	int r;
 
 	if (p->started)
 		return mullion_error_set(err, -EALREADY, "cannot start guest", p->name,
 					 NULL, "it is started already");
-	while (p->waiting_count && !r) {
-		r = mullion_partition_place_disk(p, p->waiting[0], err);
-		if (!r)
-			memmove(&p->waiting[0], &p->waiting[1],
-				--p->waiting_count * sizeof(p->waiting[0]));
-	}
+	r = mullion_partition_place_all(p, err);
 	p->started = true;
 	for (struct mullion_cp_bus *bus = p->buses; !r && bus; bus = bus->next) {
 		bus->plugged = true;
@@ -433,32 +440,36 @@ void mullion_partition_stop(struct mullion_partition *p)
 
 /* ---- transport --------------------------------------------------------- */
 
-struct mullion_cp_window *
-mullion_partition_window(struct mullion_partition *p, unsigned int index)
+static struct mullion_cp_bus *partition_slot(struct mullion_partition *p, unsigned int slot)
 {
 	struct mullion_cp_bus *bus = p->buses;
 
-	if (!index)
-		return p->window;
-	while (bus && --index)
+	while (bus && bus->slot != slot)
 		bus = bus->next;
+	return bus;
+}
+
+struct mullion_cp_window *
+mullion_partition_window(struct mullion_partition *p, unsigned int slot)
+{
+	struct mullion_cp_bus *bus = partition_slot(p, slot);
+
+	if (!slot)
+		return p->window;
 	return bus ? bus->window : NULL;
 }
 
-int mullion_partition_ivshmem(struct mullion_partition *p, unsigned int index,
-			      int *ret_fd)
+int mullion_partition_ivshmem(struct mullion_partition *p, unsigned int slot, int *ret_fd)
 {
-	struct mullion_cp_window *w = mullion_partition_window(p, index);
+	struct mullion_cp_window *w = mullion_partition_window(p, slot);
 
 	return w ? mullion_ivshmem_greet(w, ret_fd) : -ENOENT;
 }
 
-void mullion_partition_window_plugged(struct mullion_partition *p, unsigned int index)
+void mullion_partition_window_plugged(struct mullion_partition *p, unsigned int slot)
 {
-	struct mullion_cp_bus *bus = p->buses;
+	struct mullion_cp_bus *bus = partition_slot(p, slot);
 
-	while (bus && --index)
-		bus = bus->next;
 	if (!bus)
 		return;
 	bus->plugged = true;
@@ -466,10 +477,24 @@ void mullion_partition_window_plugged(struct mullion_partition *p, unsigned int 
 		mullion_cp_bus_announce(bus);
 }
 
-static int partition_send_window(const struct mullion_cp_window *w, int sock)
+void mullion_partition_window_unplugged(struct mullion_partition *p, unsigned int slot)
 {
+	p->slots &= ~(1ULL << slot);
+}
+
+void mullion_partition_guest_gone(struct mullion_partition *p)
+{
+	p->absent = true;
+	partition_guest_lost(p);
+}
+
+int mullion_partition_send_window(struct mullion_partition *p, unsigned int slot, int sock)
+{
+	const struct mullion_cp_window *w = mullion_partition_window(p, slot);
 	int r;
 
+	if (!w)
+		return -ENOENT;
 	r = mullion_fd_send(sock, MULLION_FD_WINDOW, w->id, 0, &w->memfd, 1);
 	if (!r)
 		r = mullion_fd_send(sock, MULLION_FD_RECV_DOORBELLS, w->id, 0,
@@ -491,6 +516,6 @@ int mullion_partition_send_fds(struct mullion_partition *p, int sock)
 	if (!r)
 		r = mullion_fd_send(sock, MULLION_FD_COMMAND_DOORBELLS, 0, 0, doorbells, 2);
 	for (struct mullion_cp_bus *bus = p->buses; !r && bus; bus = bus->next)
-		r = partition_send_window(bus->window, sock);
+		r = mullion_partition_send_window(p, bus->slot, sock);
 	return r;
 }

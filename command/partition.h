@@ -5,7 +5,7 @@
  * What the upper half of mulliond has of a guest, VM or process alike:
  *
  *	mullion_partition_new()
- *	mullion_partition_add_disk()	once per SPEC, root first
+ *	mullion_partition_add()		once per disk (root first) and NIC
  *	mullion_partition_start()	services start; ops->ready() tells
  *	for each window: mullion_partition_ivshmem() and start QEMU, or
  *	mullion_partition_send_fds()	to a process
@@ -35,9 +35,11 @@
  *	@again: it had been attached before: the guest was reset
  * @online: the guest has answered CHIPSET_READY
  * @detached: the driver has said goodbye
- * @window_added: a disk that was added to a running guest needs this further
+ * @window_added: a device that was added to a running guest needs this further
  *	window; plug it, then call mullion_partition_window_plugged().
- *	NULL: such disks are refused
+ *	NULL: such devices are refused
+ * @window_removed: a window is not used any more; unplug it, then call
+ *	mullion_partition_window_unplugged()
  * @stopped: all services of this partition alone have exited
  */
 struct mullion_partition_ops {
@@ -45,24 +47,29 @@ struct mullion_partition_ops {
 	void (*attached)(void *arg, bool again);
 	void (*online)(void *arg);
 	void (*detached)(void *arg);
-	void (*window_added)(void *arg, unsigned int index);
+	void (*window_added)(void *arg, unsigned int slot);
+	void (*window_removed)(void *arg, unsigned int slot);
 	void (*stopped)(void *arg);
 };
 
-#define MULLION_PARTITION_DISKS_MAX 64
+#define MULLION_PARTITION_PARTS_MAX	128
+#define MULLION_PARTITION_SLOTS_MAX	64	/* windows, the command window included */
 
 struct mullion_cp_bus;
 struct mullion_cp_control;
-struct mullion_cp_disk;
+struct mullion_device_class;
+struct mullion_service;
 
 /**
  * struct mullion_partition - one guest partition; for the lower half alone
  * @buses: linked by next, in the order of their numbers
- * @waiting, @waiting_count: disks before the start
+ * @slots: bit mask of the windows' slots in use, 0 the command window's
+ * @waiting, @waiting_count: what the user has added before the start
  * @started, @stopping: start and stop were called
  * @windowed: the guest's driver knows windows
  * @online: CHIPSET_READY was answered
  * @was_attached: a driver has attached before
+ * @absent: the process that was the guest is gone
  * @tell: callbacks that are due
  * @told: callbacks that come once
  * @settle: runs the callbacks from the loop
@@ -79,13 +86,18 @@ struct mullion_partition {
 	struct mullion_cp_control *control;
 	struct mullion_cp_bus *buses;
 	uint32_t bus_last;
-	struct mullion_cp_disk *waiting[MULLION_PARTITION_DISKS_MAX];
+	uint64_t slots;
+	struct {
+		const struct mullion_device_class *class;
+		void *part;
+	} waiting[MULLION_PARTITION_PARTS_MAX];
 	unsigned int waiting_count;
 	bool started;
 	bool stopping;
 	bool windowed;
 	bool online;
 	bool was_attached;
+	bool absent;
 	struct {
 		bool attached;
 		bool again;
@@ -106,20 +118,28 @@ struct mullion_partition {
  */
 void mullion_partition_changed(struct mullion_partition *partition);
 
-/**
- * mullion_partition_place_disk() - put a disk on a bus that nobody was told of
- * @disk: the bus's on success
- */
-int mullion_partition_place_disk(struct mullion_partition *partition,
-				 struct mullion_cp_disk *disk,
-				 struct mullion_error *err);
-
-/**
+/*
+ * For the device classes:
+ *
+ * mullion_partition_make_bus() - a bus of a service with one device, of which
+ *	nobody was told; on failure a service that nobody uses is freed
  * mullion_partition_serve_bus() - give the service a process, or tell the
  *	process of the new bus
+ * mullion_partition_may_plug_window() - can a further window be plugged now?
  */
-int mullion_partition_serve_bus(struct mullion_cp_bus *bus,
+int mullion_partition_make_bus(struct mullion_partition *partition,
+			       struct mullion_service *service,
+			       struct mullion_cp_bus **ret, struct mullion_error *err);
+int mullion_partition_serve_bus(struct mullion_cp_bus *bus, struct mullion_error *err);
+int mullion_partition_may_plug_window(struct mullion_partition *partition,
+				      const char *spec, struct mullion_error *err);
+
+/*
+ * For partition.c: put what waits on buses; forget what still waits.
+ */
+int mullion_partition_place_all(struct mullion_partition *partition,
 				struct mullion_error *err);
+void mullion_partition_discard_all(struct mullion_partition *partition);
 
 /**
  * mullion_partition_new() - a partition with nothing but a command window
@@ -139,27 +159,40 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
 void mullion_partition_free(struct mullion_partition *partition);
 
 /**
- * mullion_partition_add_disk() - a disk, before the start or while it runs
- * @spec: SPEC (command/spec.h)
+ * mullion_partition_add() - a disk or network interface, before the start or
+ *	while it runs
+ * @class: of which kind
+ * @spec: the user's words for it
  * @cwd: absolute path for relative paths
  * @err: one clear line, on failure
  *
- * Before the start the disk is checked and remembered.  Afterwards it is
- * added at once; what goes wrong later is an event.  Return: 0 or negative
- * errno.
+ * Before the start it is checked and remembered.  Afterwards it is added at
+ * once; what goes wrong later is an event.  Return: 0 or negative errno.
  */
-int mullion_partition_add_disk(struct mullion_partition *partition,
-			       const char *spec, const char *cwd,
-			       struct mullion_error *err);
+int mullion_partition_add(struct mullion_partition *partition,
+			  const struct mullion_device_class *class, const char *spec,
+			  const char *cwd, struct mullion_error *err);
 
 /**
- * mullion_partition_remove_disk() - take a disk from a running guest
- * @which: its serial number or the text of its SPEC
+ * mullion_partition_remove() - take a device from a running guest
+ * @which: a disk's serial number or the text of its SPEC; the name or UUID of
+ *	another device
+ * @force: the guest is not waited for
  *
- * Return: 0, -ENOENT, or negative errno with @err filled in.
+ * Return: 0, -ENOENT, or negative errno; @err filled in.
  */
-int mullion_partition_remove_disk(struct mullion_partition *partition,
-				  const char *which, struct mullion_error *err);
+int mullion_partition_remove(struct mullion_partition *partition, const char *which,
+			     bool force, struct mullion_error *err);
+
+/**
+ * mullion_partition_set() - change a device of a running guest
+ * @which: as above
+ * @changes: options of its SPEC
+ *
+ * Return: as above.
+ */
+int mullion_partition_set(struct mullion_partition *partition, const char *which,
+			  const char *changes, struct mullion_error *err);
 
 /**
  * mullion_partition_start() - make the bus windows and start the services
@@ -177,24 +210,41 @@ int mullion_partition_start(struct mullion_partition *partition,
 void mullion_partition_stop(struct mullion_partition *partition);
 
 /**
- * mullion_partition_window() - window @index, 0 the command window
- * Return: the window, NULL behind the last one.
+ * mullion_partition_window() - the window in @slot, 0 the command window
+ *
+ * Before the first one is removed, windows have the slots from 0 up.  Return:
+ * the window, NULL if the slot is empty.
  */
 struct mullion_cp_window *
-mullion_partition_window(struct mullion_partition *partition, unsigned int index);
+mullion_partition_window(struct mullion_partition *partition, unsigned int slot);
 
 /**
  * mullion_partition_ivshmem() - QEMU's end of a greeted connection
- *	(mullion_ivshmem_greet()) for window @index
+ *	(mullion_ivshmem_greet()) for the window in @slot
  */
 int mullion_partition_ivshmem(struct mullion_partition *partition,
-			      unsigned int index, int *ret_fd);
+			      unsigned int slot, int *ret_fd);
 
 /**
- * mullion_partition_window_plugged() - window @index can be seen by the guest
+ * mullion_partition_window_plugged() - the window can be seen by the guest
  */
 void mullion_partition_window_plugged(struct mullion_partition *partition,
-				      unsigned int index);
+				      unsigned int slot);
+
+/**
+ * mullion_partition_window_unplugged() - the slot is empty and may be used again
+ */
+void mullion_partition_window_unplugged(struct mullion_partition *partition,
+					unsigned int slot);
+
+/**
+ * mullion_partition_send_window() - give a process guest the window in @slot
+ * @sock: connected stream socket; not taken over
+ *
+ * Return: 0 or negative errno (-EAGAIN: the socket's buffer is full).
+ */
+int mullion_partition_send_window(struct mullion_partition *partition,
+				  unsigned int slot, int sock);
 
 /**
  * mullion_partition_send_fds() - give a process guest all its descriptors
@@ -203,6 +253,12 @@ void mullion_partition_window_plugged(struct mullion_partition *partition,
  * Return: 0 or negative errno (-EAGAIN: the socket's buffer is full).
  */
 int mullion_partition_send_fds(struct mullion_partition *partition, int sock);
+
+/**
+ * mullion_partition_guest_gone() - the process that was the guest has ended; its
+ *	devices stay for the next one
+ */
+void mullion_partition_guest_gone(struct mullion_partition *partition);
 
 /* New references; schemas of docs/openapi.json. */
 json_t *mullion_partition_describe_control(struct mullion_partition *partition);

@@ -17,17 +17,20 @@ json_t *mullion_partition_describe_control(struct mullion_partition *p)
 	return control;
 }
 
+static json_t *partition_describe_window(const struct mullion_cp_window *w)
+{
+	return json_pack("{s:i, s:s, s:I, s:i}", "id", (int)w->id,
+			 "kind", w->kind == MULLION_WINDOW_COMMAND ? "command" : "bus",
+			 "bytes", (json_int_t)w->size, "vectors", (int)w->vectors);
+}
+
 json_t *mullion_partition_describe_windows(struct mullion_partition *p)
 {
 	json_t *all = json_array();
-	struct mullion_cp_window *w;
 
-	for (unsigned int i = 0; all && (w = mullion_partition_window(p, i)); i++)
-		json_array_append_new(all, json_pack("{s:i, s:s, s:I, s:i}",
-			"id", (int)w->id,
-			"kind", w->kind == MULLION_WINDOW_COMMAND ? "command" : "bus",
-			"bytes", (json_int_t)w->size,
-			"vectors", (int)w->vectors));
+	json_array_append_new(all, partition_describe_window(p->window));
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
+		json_array_append_new(all, partition_describe_window(bus->window));
 	return all;
 }
 
@@ -60,8 +63,14 @@ json_t *mullion_partition_describe_services(struct mullion_partition *p)
 {
 	json_t *all = json_array();
 
-	for (struct mullion_cp_bus *bus = p->buses; all && bus; bus = bus->next)
-		json_array_append_new(all, mullion_service_describe(bus->service));
+	for (struct mullion_cp_bus *bus = p->buses; all && bus; bus = bus->next) {
+		const struct mullion_cp_bus *first = p->buses;
+
+		while (first->service != bus->service)
+			first = first->next;
+		if (first == bus)
+			json_array_append_new(all, mullion_service_describe(bus->service));
+	}
 	return all;
 }
 

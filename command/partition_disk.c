@@ -5,16 +5,14 @@
  * All ordinary disks of a guest are logical units of one device, served by one
  * service of the guest's own.  A disk with share=on gets a device on a bus of
  * its own, served by the service that all guests share who use the image.
- *
- * Failure behaviour: a disk that is refused changes nothing.  A disk that was
- * accepted for a running guest, but whose service then fails, is an event.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../abi/guid.h"
 #include "bus.h"
-#include "control.h"
+#include "device_disk.h"
 #include "log.h"
 #include "partition.h"
 #include "process.h"
@@ -22,10 +20,8 @@
 #include "store.h"
 
 /* The service for a disk: the guest's own, or the one of a shared image. */
-static int partition_get_service(struct mullion_partition *p,
-				 const struct mullion_cp_disk *disk,
-				 struct mullion_service **ret,
-				 struct mullion_error *err)
+static int disk_get_service(struct mullion_partition *p, const struct mullion_cp_disk *disk,
+			    struct mullion_service **ret, struct mullion_error *err)
 {
 	struct mullion_service *s;
 	char name[96];
@@ -35,8 +31,8 @@ static int partition_get_service(struct mullion_partition *p,
 		snprintf(name, sizeof(name), "disk-%s", p->name);
 	} else {
 		for (s = p->core->services; s; s = s->next) {
-			if (s->shared && s->wanted &&
-			    !memcmp(&s->image, &disk->uuid, sizeof(s->image))) {
+			if (s->class->devices == &mullion_disk_class && s->shared &&
+			    s->wanted && !memcmp(&s->key, &disk->uuid, sizeof(s->key))) {
 				*ret = s;
 				return 0;
 			}
@@ -45,72 +41,69 @@ static int partition_get_service(struct mullion_partition *p,
 		snprintf(name, sizeof(name), "disk.shared-%u",
 			 ++p->core->shared_services);
 	}
-	r = mullion_service_new(p->core, "disk", name, &s, err);
+	r = mullion_service_new(p->core, &mullion_disk_class, name, &s, err);
 	if (r < 0)
 		return r;
 	s->shared = disk->spec.shared;
-	s->image = disk->uuid;
+	s->key = disk->uuid;
 	s->wanted = true;
 	*ret = s;
 	return 0;
 }
 
-static struct mullion_cp_bus *partition_find_bus(struct mullion_partition *p,
-						 const struct mullion_cp_disk *disk)
+static struct mullion_cp_bus *disk_find_bus(struct mullion_partition *p,
+					    const struct mullion_cp_disk *disk)
 {
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
-		if (disk->spec.shared != bus->service->shared)
+		if (bus->service->class->devices != &mullion_disk_class ||
+		    disk->spec.shared != bus->service->shared)
 			continue;
 		if (!disk->spec.shared ||
-		    !memcmp(&bus->service->image, &disk->uuid, sizeof(disk->uuid)))
+		    !memcmp(&bus->service->key, &disk->uuid, sizeof(disk->uuid)))
 			return bus;
 	}
 	return NULL;
 }
 
 /* A bus with one device for @disk; the disk is not on it yet. */
-static int partition_make_bus(struct mullion_partition *p,
-			      const struct mullion_cp_disk *disk,
-			      struct mullion_cp_bus **ret, struct mullion_error *err)
+static int disk_make_bus(struct mullion_partition *p, const struct mullion_cp_disk *disk,
+			 struct mullion_cp_bus **ret, struct mullion_error *err)
 {
-	struct mullion_cp_device *device;
 	struct mullion_service *s;
-	struct mullion_cp_bus *bus;
 	int r;
 
-	r = partition_get_service(p, disk, &s, err);
-	if (r < 0)
-		return r;
-	r = mullion_cp_bus_new(p, s, 1, &bus, err);
-	if (r < 0)
-		goto fail;
-	r = mullion_cp_device_new(bus, &device);
-	if (r < 0) {
-		mullion_cp_bus_free(bus);
-		mullion_error_set(err, r, "cannot make a device for", p->name, NULL,
-				  "%s", strerror(-r));
-		goto fail;
-	}
-	*ret = bus;
-	return 0;
-fail:
-	if (!s->buses)
-		mullion_service_free(s);
+	r = disk_get_service(p, disk, &s, err);
+	return r < 0 ? r : mullion_partition_make_bus(p, s, ret, err);
+}
+
+static int disk_make(struct mullion_partition *p, const char *spec, const char *cwd,
+		     void **ret, struct mullion_error *err)
+{
+	struct mullion_cp_disk *disk;
+	int r;
+
+	r = mullion_cp_disk_new(p->core, spec, cwd, p->name, &disk, err);
+	if (!r)
+		*ret = disk;
 	return r;
 }
 
-/* Put a disk on a bus that nobody has been told of. */
-int mullion_partition_place_disk(struct mullion_partition *p, struct mullion_cp_disk *disk,
-				struct mullion_error *err)
+static void disk_discard(void *part)
 {
-	struct mullion_cp_bus *bus = partition_find_bus(p, disk);
+	mullion_cp_disk_free(part);
+}
+
+static int disk_place(struct mullion_partition *p, void *part, struct mullion_error *err)
+{
+	struct mullion_cp_disk *disk = part;
+	struct mullion_cp_bus *bus = disk_find_bus(p, disk);
 	int r = 0;
 
 	if (!bus)
-		r = partition_make_bus(p, disk, &bus, err);
+		r = disk_make_bus(p, disk, &bus, err);
 	if (r < 0)
 		return r;
-	r = mullion_cp_device_add_disk(bus->devices, disk);
+	r = mullion_disk_device_add(bus->devices, disk);
 	if (r < 0)
 		return mullion_error_set(err, r, "cannot use disk", disk->spec.text,
 			"choose another lun", r == -EEXIST ?
@@ -118,88 +111,62 @@ int mullion_partition_place_disk(struct mullion_partition *p, struct mullion_cp_
 	return 0;
 }
 
-/* Give the service a process, or tell the process of the new bus. */
-int mullion_partition_serve_bus(struct mullion_cp_bus *bus, struct mullion_error *err)
+static int disk_plug(struct mullion_partition *p, void *part, struct mullion_error *err)
 {
-	struct mullion_service *s = bus->service;
+	struct mullion_cp_disk *disk = part;
+	struct mullion_cp_bus *bus = disk_find_bus(p, disk);
 	int r;
 
-	if (mullion_cp_control_attached(s->control) && bus->server == MULLION_END_NONE &&
-	    (s->state == MULLION_SV_SERVING || s->state == MULLION_SV_PREPARING)) {
-		r = mullion_cp_bus_serve(bus);
-		if (r < 0)
-			mullion_service_kill(s, "it does not read its socket");
-		return 0;
-	}
-	return mullion_service_start(s, err);
-}
-
-/* A disk for a running guest that needs a bus of its own. */
-static int partition_plug_bus(struct mullion_partition *p, struct mullion_cp_disk *disk,
-			      struct mullion_error *err)
-{
-	struct mullion_cp_bus *bus;
-	int r;
-
-	if (!p->ops->window_added)
-		return mullion_error_set(err, -EOPNOTSUPP, "cannot add disk",
-			disk->spec.text, "stop the guest, and start it with the disk",
-			"it needs a further window, which this guest cannot get while it runs");
-	r = partition_make_bus(p, disk, &bus, err);
+	if (bus)
+		return mullion_disk_device_plug(bus->devices, disk, err);
+	r = mullion_partition_may_plug_window(p, disk->spec.text, err);
+	if (!r)
+		r = disk_make_bus(p, disk, &bus, err);
 	if (r < 0)
 		return r;
 	/* the first disk of a device always fits; from here on the bus has it */
-	r = mullion_cp_device_add_disk(bus->devices, disk);
+	r = mullion_disk_device_add(bus->devices, disk);
 	if (!r && mullion_partition_serve_bus(bus, err) < 0)
 		mullion_event_emit(p->core->events, LOG_ERR, p->label, "disk-failed",
 				   "%s: %s", disk->spec.text, err ? err->why : "");
 	return r;
 }
 
-int mullion_partition_add_disk(struct mullion_partition *p, const char *spec,
-			       const char *cwd, struct mullion_error *err)
+static int disk_unplug(struct mullion_partition *p, const char *which, bool force,
+		       struct mullion_error *err)
 {
-	struct mullion_cp_bus *bus;
-	struct mullion_cp_disk *disk;
-	int r;
-
-	if (p->stopping)
-		return mullion_error_set(err, -EBUSY, "cannot add disk", spec, NULL,
-					 "the guest is being stopped");
-	if (!p->started && p->waiting_count == MULLION_PARTITION_DISKS_MAX)
-		return mullion_error_set(err, -ENOSPC, "cannot add disk", spec, NULL,
-					 "a guest has at most %d disks",
-					 MULLION_PARTITION_DISKS_MAX);
-	r = mullion_cp_disk_new(p->core, spec, cwd, p->name, &disk, err);
-	if (r < 0)
-		return r;
-	if (!p->started) {
-		p->waiting[p->waiting_count++] = disk;
-		return 0;
-	}
-	bus = partition_find_bus(p, disk);
-	r = bus ? mullion_cp_device_plug(bus->devices, disk, err) :
-		  partition_plug_bus(p, disk, err);
-	if (r < 0)
-		mullion_cp_disk_free(disk);
-	return r;
-}
-
-int mullion_partition_remove_disk(struct mullion_partition *p, const char *which,
-				  struct mullion_error *err)
-{
+	(void)force;
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
+		if (bus->service->class->devices != &mullion_disk_class)
+			continue;
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
-			for (unsigned int i = 0; i < d->disk_count; i++) {
-				struct mullion_cp_disk *disk = d->disks[i];
+			struct mullion_disk_device *own = d->own;
+
+			for (unsigned int i = 0; i < own->disk_count; i++) {
+				struct mullion_cp_disk *disk = own->disks[i];
 
 				if (!strcmp(disk->spec.serial, which) ||
 				    !strcmp(disk->spec.text, which))
-					return mullion_cp_device_unplug(d, disk, err);
+					return mullion_disk_device_unplug(d, disk, err);
 			}
 		}
 	}
-	return mullion_error_set(err, -ENOENT, "cannot remove disk", which,
-				 "name its serial number or its SPEC",
-				 "guest %s has no such disk", p->name);
+	return -ENOENT;
 }
+
+const struct mullion_device_class mullion_disk_class = {
+	.name = "disk",
+	.type = VISOR_VHBA_CHANNEL_GUID,
+	.change_what = "cannot change the disks of",
+	.own_bytes = sizeof(struct mullion_disk_device),
+	.make = disk_make,
+	.discard = disk_discard,
+	.place = disk_place,
+	.plug = disk_plug,
+	.unplug = disk_unplug,
+	.release = mullion_disk_device_release,
+	.config = mullion_disk_device_config,
+	.send = mullion_disk_device_send,
+	.reconfigured = mullion_disk_device_reconfigured,
+	.describe = mullion_disk_device_describe,
+};

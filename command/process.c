@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "device_class.h"
 #include "log.h"
 #include "process.h"
 #include "spawn.h"
@@ -131,6 +132,7 @@ static int process_parse_description(struct mullion_service_class *class,
 			 "channel_bytes", &channel_bytes,
 			 "pool_share", &pool_share, "pool_max", &pool_max) &&
 	    !mullion_guid_parse(type, &class->type) &&
+	    !memcmp(&class->type, &class->devices->type, sizeof(class->type)) &&
 	    channel_bytes > 0 && channel_bytes <= INT32_MAX &&
 	    pool_share > 0 && pool_share <= INT32_MAX && pool_max >= 0) {
 		class->channel_bytes = (uint64_t)channel_bytes;
@@ -176,16 +178,18 @@ out:
 	return r;
 }
 
-int mullion_service_class_get(struct mullion_core *core, const char *name,
+int mullion_service_class_get(struct mullion_core *core,
+			      const struct mullion_device_class *devices,
 			      struct mullion_service_class **ret,
 			      struct mullion_error *err)
 {
 	static const char what[] = "cannot use service";
+	const char *name = devices->name;
 	struct mullion_service_class *class;
 	int r;
 
 	for (class = core->classes; class; class = class->next) {
-		if (!strcmp(class->name, name)) {
+		if (class->devices == devices) {
 			*ret = class;
 			return 0;
 		}
@@ -194,6 +198,7 @@ int mullion_service_class_get(struct mullion_core *core, const char *name,
 	if (!class)
 		return mullion_error_set(err, -ENOMEM, what, name, NULL, "out of memory");
 	class->core = core;
+	class->devices = devices;
 	snprintf(class->name, sizeof(class->name), "%s", name);
 	r = snprintf(class->program, sizeof(class->program), "%s/mullion-%s",
 		     core->programs, name);

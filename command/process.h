@@ -17,12 +17,14 @@
 #include "lines.h"
 
 struct mullion_core;
+struct mullion_device_class;
 struct mullion_process;
 
 /**
  * struct mullion_service_class - a device class, as its program describes it
  * @name: "disk"
  * @program: absolute path
+ * @devices: its row in the table of device classes
  * @type: channel type GUID
  * @channel_bytes: of one device's channel
  * @pool_share: bytes of pool that one device is guaranteed
@@ -36,6 +38,7 @@ struct mullion_service_class {
 	struct mullion_core *core;
 	char name[32];
 	char program[PATH_MAX];
+	const struct mullion_device_class *devices;
 	guid_t type;
 	uint64_t channel_bytes;
 	uint64_t pool_share;
@@ -81,12 +84,13 @@ struct mullion_process {
 };
 
 /**
- * mullion_service_class_get() - a class by name
+ * mullion_service_class_get() - the service program of a class
  *
  * The first call runs the program with --describe and waits for it, 5 s at
  * most.  Return: 0 or negative errno with @err filled in.
  */
-int mullion_service_class_get(struct mullion_core *core, const char *name,
+int mullion_service_class_get(struct mullion_core *core,
+			      const struct mullion_device_class *devices,
 			      struct mullion_service_class **ret,
 			      struct mullion_error *err);
 

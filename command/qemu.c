@@ -22,10 +22,13 @@
 #include "host.h"
 #include "lines.h"
 #include "log.h"
+#include "partition.h"
 #include "qemu.h"
 #include "qemu_args.h"
 #include "qmp.h"
 #include "spawn.h"
+
+struct qemu_unplug;
 
 struct mullion_qemu {
 	sd_event_source *source;
@@ -37,7 +40,13 @@ struct mullion_qemu {
 	pid_t pid;
 	bool q35;
 	char name[MULLION_NAME_MAX + 8];
+	struct qemu_unplug *unplugs;
+	unsigned int plugged;	/* so many were; each names its chardev anew */
+	unsigned int chardevs[MULLION_PARTITION_SLOTS_MAX];
 };
+
+static void qemu_unplug_deleted(struct mullion_qemu *q, const char *device);
+static void qemu_unplug_forget(struct mullion_qemu *q);
 
 static void qemu_ready(void *arg, const char *version)
 {
@@ -49,8 +58,12 @@ static void qemu_ready(void *arg, const char *version)
 static void qemu_event(void *arg, const char *name, json_t *data)
 {
 	struct mullion_qemu *q = arg;
+	const char *device = json_string_value(json_object_get(data, "device"));
 
-	q->handler->event(q->arg, name, data);
+	if (!strcmp(name, "DEVICE_DELETED") && device)
+		qemu_unplug_deleted(q, device);
+	else
+		q->handler->event(q->arg, name, data);
 }
 
 static void qemu_closed(void *arg, int error)
@@ -119,6 +132,7 @@ struct mullion_qemu *mullion_qemu_free(struct mullion_qemu *q)
 		return NULL;
 	sd_event_source_disable_unref(q->source);
 	mullion_qmp_free(q->qmp);
+	qemu_unplug_forget(q);
 	mullion_lines_free(q->errors);
 	if (q->pidfd >= 0) {
 		mullion_qemu_kill(q);
@@ -332,7 +346,8 @@ int mullion_qemu_plug(struct mullion_qemu *q, unsigned int index,
 	plug->index = index;
 	plug->done = done;
 	plug->arg = arg;
-	snprintf(name, sizeof(name), "window%u", index);
+	q->chardevs[index % MULLION_PARTITION_SLOTS_MAX] = ++q->plugged;
+	snprintf(name, sizeof(name), "window%u.%u", index, q->plugged);
 	snprintf(device, sizeof(device), "w%u", index);
 	snprintf(bus, sizeof(bus), "port%u", index);
 	steps[0].command = "getfd";
@@ -361,5 +376,102 @@ int mullion_qemu_plug(struct mullion_qemu *q, unsigned int index,
 	plug->told = true;
 	if (!plug->left)
 		free(plug);
+	return r;
+}
+
+/*
+ * One unplug: device_del asks the guest, which may take its time; when it has let
+ * go QEMU tells by an event, and the chardev goes.
+ */
+struct qemu_unplug {
+	struct qemu_unplug *next;
+	struct mullion_qemu *qemu;
+	unsigned int index;
+	bool asked;		/* device_del has no answer yet, which holds a pointer */
+	bool done_told;
+	mullion_qemu_plugged *done;
+	void *arg;
+};
+
+static void qemu_unplug_free(struct qemu_unplug *unplug)
+{
+	struct qemu_unplug **link = &unplug->qemu->unplugs;
+
+	while (*link != unplug)
+		link = &(*link)->next;
+	*link = unplug->next;
+	free(unplug);
+}
+
+static void qemu_unplug_end(struct qemu_unplug *unplug, int error, const char *text)
+{
+	unplug->done_told = true;
+	unplug->done(unplug->arg, unplug->index, error, text);
+	if (!unplug->asked)
+		qemu_unplug_free(unplug);
+}
+
+static void qemu_unplug_asked(void *arg, int error, json_t *result)
+{
+	struct qemu_unplug *unplug = arg;
+
+	unplug->asked = false;
+	if (unplug->done_told)
+		qemu_unplug_free(unplug);
+	else if (error)
+		qemu_unplug_end(unplug, error, error == -EREMOTEIO ?
+				mullion_qmp_error_text(result) : "QEMU is gone");
+}
+
+static void qemu_unplug_deleted(struct mullion_qemu *q, const char *device)
+{
+	struct qemu_unplug *unplug = q->unplugs;
+	unsigned int index, serial;
+	char name[32];
+
+	if (sscanf(device, "w%u", &index) != 1)
+		return;
+	while (unplug && (unplug->index != index || unplug->done_told))
+		unplug = unplug->next;
+	if (!unplug)
+		return;
+	serial = q->chardevs[index % MULLION_PARTITION_SLOTS_MAX];
+	if (serial)
+		snprintf(name, sizeof(name), "window%u.%u", index, serial);
+	else
+		snprintf(name, sizeof(name), "window%u", index);
+	/* one that is still busy keeps a closed connection, and its name is not used again */
+	mullion_qmp_execute(q->qmp, "chardev-remove", json_pack("{s:s}", "id", name), -1, NULL,
+			    NULL);
+	qemu_unplug_end(unplug, 0, "");
+}
+
+static void qemu_unplug_forget(struct mullion_qemu *q)
+{
+	while (q->unplugs)
+		qemu_unplug_free(q->unplugs);
+}
+
+int mullion_qemu_unplug(struct mullion_qemu *q, unsigned int index,
+			mullion_qemu_plugged *done, void *arg)
+{
+	struct qemu_unplug *unplug = calloc(1, sizeof(*unplug));
+	char device[32];
+	int r;
+
+	if (!unplug)
+		return -ENOMEM;
+	unplug->qemu = q;
+	unplug->index = index;
+	unplug->asked = true;
+	unplug->done = done;
+	unplug->arg = arg;
+	unplug->next = q->unplugs;
+	q->unplugs = unplug;
+	snprintf(device, sizeof(device), "w%u", index);
+	r = mullion_qmp_execute(q->qmp, "device_del", json_pack("{s:s}", "id", device), -1,
+				qemu_unplug_asked, unplug);
+	if (r < 0)
+		qemu_unplug_free(unplug);
 	return r;
 }

@@ -105,6 +105,16 @@ int mullion_qemu_plug(struct mullion_qemu *qemu, unsigned int index,
 		      const struct mullion_qemu_window *window, mullion_qemu_plugged *done,
 		      void *arg);
 
+/**
+ * mullion_qemu_unplug() - take a window from the running guest
+ * @done: called once: the guest has let it go, or QEMU refuses; never if the guest
+ *	does not react
+ *
+ * Return: 0 or negative errno, then @done is not called.
+ */
+int mullion_qemu_unplug(struct mullion_qemu *qemu, unsigned int index,
+			mullion_qemu_plugged *done, void *arg);
+
 pid_t mullion_qemu_pid(const struct mullion_qemu *qemu);
 
 /**

@@ -69,6 +69,7 @@
 #define SERVICE_SOON_TICKS	2
 #define SERVICE_KILLED_MAX	5
 #define SERVICE_KILLED_MSEC	1000
+#define SERVICE_BUSES_AT_ONCE	8	/* a socket holds only so many descriptors */
 #define SERVICE_CONTROL_GENERATION 1	/* a command window has one server, ever */
 
 static void service_begin(struct mullion_service *s);
@@ -94,9 +95,10 @@ const char *mullion_service_state_text(const struct mullion_service *s)
 	return texts[s->state];
 }
 
-/* Whoever waits for this service looks again. */
-static void service_tell_partitions(struct mullion_service *s)
+void mullion_service_tell(struct mullion_service *s)
 {
+	if (s->ops && s->ops->changed)
+		s->ops->changed(s->ops_arg);
 	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next)
 		if (bus->partition)
 			mullion_partition_changed(bus->partition);
@@ -108,7 +110,7 @@ static void service_set_state(struct mullion_service *s,
 	s->state = state;
 	s->ticks = 0;
 	snprintf(s->why, sizeof(s->why), "%s", why);
-	service_tell_partitions(s);
+	mullion_service_tell(s);
 }
 
 /* ---- a generation ------------------------------------------------------ */
@@ -118,6 +120,7 @@ static void service_drop_process(struct mullion_service *s)
 	struct mullion_cp_bus *bus = s->buses;
 
 	s->process = NULL;
+	s->configuring = 0;
 	mullion_cp_control_free(s->control);
 	s->control = NULL;
 	mullion_cp_window_free(s->window);
@@ -203,7 +206,7 @@ static void service_on_exit(void *arg, int signal_number, const char *how)
 	bool soon = outside && s->ticks < SERVICE_SOON_TICKS;
 
 	service_drop_process(s);
-	if (s->shared && !s->buses)
+	if (s->shared && !s->buses && !s->held)
 		s->wanted = false;
 	if (!s->wanted) {
 		service_set_state(s, MULLION_SV_ENDED, "");
@@ -264,8 +267,8 @@ static void service_on_attached(void *arg, bool fresh)
 	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next)
 		command.packet.init_chipset.bus_count++;
 	r = mullion_cp_control_send(s->control, &command);
-	for (struct mullion_cp_bus *bus = s->buses; !r && bus; bus = bus->service_next)
-		r = mullion_cp_bus_serve(bus);
+	if (!r && s->ops && s->ops->configure)
+		r = s->ops->configure(s->ops_arg);
 	if (r < 0)
 		mullion_service_kill(s, "it does not read its socket");
 	else
@@ -341,10 +344,31 @@ static void service_begin(struct mullion_service *s)
 		mullion_service_kill(s, "it cannot be given its descriptors");
 }
 
+void mullion_service_serve(struct mullion_service *s)
+{
+	unsigned int told = 0;
+
+	if (s->state != MULLION_SV_PREPARING && s->state != MULLION_SV_SERVING)
+		return;
+	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next)
+		told += bus->server == MULLION_END_TOLD;
+	for (struct mullion_cp_bus *bus = s->buses; bus && told < SERVICE_BUSES_AT_ONCE;
+	     bus = bus->service_next) {
+		if (!bus->partition || bus->server != MULLION_END_NONE)
+			continue;
+		if (mullion_cp_bus_serve(bus) < 0) {
+			mullion_service_kill(s, "it does not read its socket");
+			return;
+		}
+		told++;
+	}
+}
+
 void mullion_service_changed(struct mullion_service *s)
 {
-	bool all = true, ok = true;
+	bool all = !s->configuring, ok = true;
 
+	mullion_service_serve(s);
 	if (s->state != MULLION_SV_PREPARING)
 		return;
 	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next) {
@@ -463,15 +487,15 @@ static int service_on_tick(sd_event_source *source, uint64_t usec, void *arg)
 
 /* ---- life -------------------------------------------------------------- */
 
-int mullion_service_new(struct mullion_core *core, const char *class_name,
-			const char *name, struct mullion_service **ret,
+int mullion_service_new(struct mullion_core *core,
+			const struct mullion_device_class *devices, const char *name, struct mullion_service **ret,
 			struct mullion_error *err)
 {
 	struct mullion_service_class *class;
 	struct mullion_service *s;
 	int r;
 
-	r = mullion_service_class_get(core, class_name, &class, err);
+	r = mullion_service_class_get(core, devices, &class, err);
 	if (r < 0)
 		return r;
 	s = calloc(1, sizeof(*s));
@@ -508,6 +532,9 @@ void mullion_service_free(struct mullion_service *s)
 {
 	struct mullion_service **link = &s->core->services;
 
+	if (s->ops && s->ops->gone)
+		s->ops->gone(s->ops_arg);
+	s->ops = NULL;
 	s->wanted = false;
 	if (s->process)
 		mullion_process_abandon(s->process);
@@ -523,6 +550,20 @@ void mullion_service_free(struct mullion_service *s)
 	if (!--s->class->services)
 		mullion_service_class_rest(s->class);
 	free(s);
+}
+
+void mullion_service_release(struct mullion_service *s)
+{
+	if (!s->buses && !s->held && !s->process)
+		mullion_service_free(s);
+}
+
+void mullion_service_settle(struct mullion_service *s)
+{
+	if (s->buses || s->held)
+		mullion_service_changed(s);
+	else
+		mullion_service_end(s);
 }
 
 int mullion_service_start(struct mullion_service *s, struct mullion_error *err)

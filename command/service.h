@@ -29,17 +29,38 @@ enum mullion_service_state {
 
 struct mullion_cp_bus;
 struct mullion_cp_control;
+struct mullion_device_class;
 struct mullion_cp_window;
 struct mullion_process;
 struct mullion_state_memory;
 
 /**
+ * struct mullion_service_ops - of a service that belongs to an object with a life
+ *	of its own, such as a network; any may be NULL
+ * @configure: a process has attached and knows of no bus yet: configure it as a
+ *	whole; return 0 or negative errno, then it is killed
+ * @ready: may a guest that needs it be started? 1: yes; 0: not yet; negative
+ *	errno with @err filled in: no
+ * @changed: its state is another one
+ * @gone: it is about to be freed
+ */
+struct mullion_service_ops {
+	int (*configure)(void *arg);
+	int (*ready)(void *arg, struct mullion_error *err);
+	void (*changed)(void *arg);
+	void (*gone)(void *arg);
+};
+
+/**
  * struct mullion_service - one service partition
  * @name: "disk-GUEST", or "disk.shared-N"
  * @uuid: for window headers
- * @image: of a shared service: UUID of the disk that it serves
+ * @key: of a shared service: what it serves, in its class's own terms
  * @shared: serves more than one guest
  * @wanted: shall have a process
+ * @held: goes on without a bus; of a shared service
+ * @configuring: configurations of the whole service without an answer
+ * @ops, @ops_arg: of its owner; NULL: nobody's
  * @why: of the state, in plain words
  * @generation: counts processes
  * @restarts: successors so far
@@ -59,9 +80,13 @@ struct mullion_service {
 	char name[96];
 	char label[112];
 	guid_t uuid;
-	guid_t image;
+	guid_t key;
 	bool shared;
 	bool wanted;
+	bool held;
+	unsigned int configuring;
+	const struct mullion_service_ops *ops;
+	void *ops_arg;
 	enum mullion_service_state state;
 	char why[400];
 	uint64_t generation;
@@ -86,14 +111,37 @@ struct mullion_service {
  *
  * Return: 0 or negative errno with @err filled in.
  */
-int mullion_service_new(struct mullion_core *core, const char *class_name,
-			const char *name, struct mullion_service **ret,
+int mullion_service_new(struct mullion_core *core,
+			const struct mullion_device_class *devices, const char *name, struct mullion_service **ret,
 			struct mullion_error *err);
 
 /**
  * mullion_service_free() - forget it; a process that is left is killed
  */
 void mullion_service_free(struct mullion_service *service);
+
+/**
+ * mullion_service_release() - free it if it has neither a bus nor an owner that
+ *	holds it: what was to use it failed
+ */
+void mullion_service_release(struct mullion_service *service);
+
+/**
+ * mullion_service_serve() - tell its process of buses that it does not know, a few
+ *	at a time; the answers go on with the others
+ */
+void mullion_service_serve(struct mullion_service *service);
+
+/**
+ * mullion_service_settle() - a bus has left, or its owner holds it no more: it
+ *	ends if nobody is left, else what it waits for may be complete
+ */
+void mullion_service_settle(struct mullion_service *service);
+
+/**
+ * mullion_service_tell() - whoever waits for it looks again
+ */
+void mullion_service_tell(struct mullion_service *service);
 
 /**
  * mullion_service_start() - give it a process, unless it has one

@@ -407,6 +407,11 @@ void mullion_cp_disk_fill(const struct mullion_cp_disk *disk,
 	memcpy(lun->export, disk->spec.export, strlen(disk->spec.export));
 }
 
+json_t *mullion_cp_disk_spec(const struct mullion_cp_disk *disk)
+{
+	return mullion_json_text(disk->spec.text, strlen(disk->spec.text));
+}
+
 json_t *mullion_cp_disk_describe(const struct mullion_cp_disk *disk)
 {
 	static const char *const stores[] = { "", "file", "nbd", "null" };
@@ -416,8 +421,7 @@ json_t *mullion_cp_disk_describe(const struct mullion_cp_disk *disk)
 
 	return json_pack("{s:i, s:o, s:s, s:s, s:b, s:b, s:s, s:I}",
 			 "lun", (int)disk->lun,
-			 "spec", mullion_json_text(disk->spec.text,
-						   strlen(disk->spec.text)),
+			 "spec", mullion_cp_disk_spec(disk),
 			 "store", stores[disk->spec.store],
 			 "cache", caches[disk->spec.cache],
 			 "read_only", disk->spec.read_only,

@@ -108,6 +108,11 @@ void mullion_cp_disk_fill(const struct mullion_cp_disk *disk,
 		       struct mullion_disk_lun *lun);
 
 /**
+ * mullion_cp_disk_spec() - its SPEC, as the API shows it; new reference
+ */
+json_t *mullion_cp_disk_spec(const struct mullion_cp_disk *disk);
+
+/**
  * mullion_cp_disk_describe() - schema Lun; new reference
  */
 json_t *mullion_cp_disk_describe(const struct mullion_cp_disk *disk);

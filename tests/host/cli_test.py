@@ -238,7 +238,7 @@ class Words(Case):
         self.expect(0, "ps")
         out = subprocess.run(["bash", "-c", ask], env=self.env, capture_output=True, check=True,
                              timeout=LIMIT).stdout.decode().splitlines()
-        self.assertEqual(out, ["device define definition", "list add remove", "--memory", "auto kvm tcg",
+        self.assertEqual(out, ["device define definition", "list add set remove", "--memory", "auto kvm tcg",
                                "web db web-disk0", "web"])
         self.assertIn("#compdef mullion", self.expect(0, "--completion", "zsh")[0])
         self.expect(2, "--completion", "csh")
@@ -255,9 +255,9 @@ class Words(Case):
         self.expect(0, "device", "add", "web", "null:1G,serial=x")
         self.expect(0, "device", "remove", "web", "x")
         asked = self.asked()
-        self.assertIn('POST /v1/guests/web/disks  {"spec":"null:1G,serial=x","cwd":"%s"}'
-                      % os.getcwd(), asked)
-        self.assertIn('DELETE /v1/guests/web/disks  {"disk":"x"}', asked)
+        self.assertIn('POST /v1/guests/web/devices  {"class":"disk","spec":"null:1G,serial=x",'
+                      '"cwd":"%s"}' % os.getcwd(), asked)
+        self.assertIn('DELETE /v1/guests/web/devices  {"device":"x","force":false}', asked)
 
     def test_definitions(self):
         file = os.path.join(self.folder, "web.guest")

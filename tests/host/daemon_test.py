@@ -200,10 +200,12 @@ class Api(Case):
         # The successor serves before anything can be changed.
         self.wait_for(lambda: [self.call("GET", f"/v1/services/{service}")[key]
                                for key in ("generation", "state")] == [2, "serving"])
-        self.call("POST", "/v1/guests/p/disks", {"spec": "null:2M,serial=two"})
+        self.call("POST", "/v1/guests/p/devices", {"spec": "null:2M,serial=two"})
         # The service answers a change before the next one can begin.
-        self.wait_for(lambda: self.raw("DELETE", "/v1/guests/p/disks",
-                                       json.dumps({"disk": "two"}))[0] != 409)
+        self.wait_for(lambda: self.raw("DELETE", "/v1/guests/p/devices",
+                                       json.dumps({"device": "two"}))[0] != 409)
+        self.error("PATCH", "/v1/guests/p/devices", {"device": "one", "set": "lun=3"}, 404,
+                   "no such device")
         self.call("POST", "/v1/guests/p/restart", {"timeout": 1})
         self.call("POST", "/v1/guests/p/stop")
         self.call("POST", "/v1/guests/p/start")
@@ -286,7 +288,8 @@ class Api(Case):
         described = {(method, path) for path, item in OPENAPI["paths"].items()
                      for method in item if method != "parameters"}
         optional = {("get", f"/v1/guests/{{name}}/{kind}") for kind in ("console", "command")}
-        optional |= {("delete", "/v1/guests/{name}/disks")}     # called by attach()
+        # called by attach(), and where there is a network
+        optional |= {(kind, "/v1/guests/{name}/devices") for kind in ("delete", "patch")}
         self.assertEqual(described - CALLED - optional, set())
 
 
@@ -322,9 +325,17 @@ class Bad(Case):
         self.error("GET", "/v1/guests/p/attach", None, 426, "Upgrade")
         self.error("GET", "/v1/guests/p/console", None, 409, "process")
         self.error("GET", "/v1/services/none", None, 404, "none of this name")
-        for body in ({"spec": "null:1M", "colour": 1}, {"spec": "null:1M", "cwd": 5}, {"spec": 5}):
-            self.error("POST", "/v1/guests/p/disks", body, 400, "it needs")
-        self.error("DELETE", "/v1/guests/p/disks", {"disk": "x", "cwd": "/"}, 400, "it needs")
+        for body, why in (({"spec": "null:1M", "colour": 1}, "not known here"),
+                          ({"spec": "null:1M", "cwd": 5}, "not a text"),
+                          ({"spec": 5}, "not a text"), ({}, "it needs"),
+                          ({"spec": "null:1M", "cwd": "rel"}, "it needs"),
+                          ({"spec": "null:1M", "class": "tape"}, "no class")):
+            self.error("POST", "/v1/guests/p/devices", body, 400, why)
+        self.error("DELETE", "/v1/guests/p/devices", {"device": "x", "cwd": "/"}, 400,
+                   "not known here")
+        self.error("DELETE", "/v1/guests/p/devices", {"device": "x", "force": 1}, 400,
+                   "neither true")
+        self.error("PATCH", "/v1/guests/p/devices", {"device": "x"}, 400, "it needs")
 
     def test_broken_definition(self):
         """A file that cannot be read is not hidden by a guest of its name."""

@@ -31,10 +31,17 @@
 #include "../../channel/window.h"
 #include "../../command/bus.h"
 #include "../../command/core.h"
+#include "../../command/device_disk.h"
 #include "../../command/partition.h"
 #include "../../command/process.h"
 #include "../../command/service.h"
 #include "../../command/log.h"
+
+static int add_disk(struct mullion_partition *partition, const char *spec, const char *cwd,
+		    struct mullion_error *err)
+{
+	return mullion_partition_add(partition, &mullion_disk_class, spec, cwd, err);
+}
 
 /* ---- the service ------------------------------------------------------- */
 
@@ -254,7 +261,7 @@ static void start(const char *mode)
 
 	if (mode)
 		setenv("MULLION_TEST_SERVICE", mode, 1);
-	assert_int_equal(mullion_partition_add_disk(t.partition, "null:1M", "/", &err), 0);
+	assert_int_equal(add_disk(t.partition, "null:1M", "/", &err), 0);
 	assert_int_equal(mullion_partition_start(t.partition, &err), 0);
 	wait_until(t.ready);
 }
@@ -383,7 +390,7 @@ static void test_no_program(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/mullion-disk", t.folder);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(mullion_partition_add_disk(t.partition, "null:1M", "/", &err), 0);
+	assert_int_equal(add_disk(t.partition, "null:1M", "/", &err), 0);
 	assert_int_equal(mullion_partition_start(t.partition, &err), -ENOENT);
 	assert_non_null(strstr(err.why, "there is no program"));
 	stop();
@@ -408,26 +415,26 @@ static void test_images(void **state)
 	char path[128], spec[256];
 
 	(void)state;
-	assert_int_equal(mullion_partition_add_disk(t.partition, "none.img", t.folder, &err),
+	assert_int_equal(add_disk(t.partition, "none.img", t.folder, &err),
 			 -ENOENT);
-	assert_int_equal(mullion_partition_add_disk(t.partition, ".", t.folder, &err),
+	assert_int_equal(add_disk(t.partition, ".", t.folder, &err),
 			 -EISDIR);
-	assert_int_equal(mullion_partition_add_disk(t.partition, "/dev/null", "/", &err),
+	assert_int_equal(add_disk(t.partition, "/dev/null", "/", &err),
 			 -ENOTBLK);
 	make_image(1000, path);
-	assert_int_equal(mullion_partition_add_disk(t.partition, path, "/", &err), -EINVAL);
+	assert_int_equal(add_disk(t.partition, path, "/", &err), -EINVAL);
 	assert_non_null(strstr(err.why, "not a multiple of 512"));
 	make_image(0, path);
-	assert_int_equal(mullion_partition_add_disk(t.partition, path, "/", &err), -EINVAL);
+	assert_int_equal(add_disk(t.partition, path, "/", &err), -EINVAL);
 	make_image(1 << 20, path);
-	assert_int_equal(mullion_partition_add_disk(t.partition, path, "/", &err), 0);
+	assert_int_equal(add_disk(t.partition, path, "/", &err), 0);
 	/* the same image again, under another name, by another guest */
 	assert_int_equal(mullion_partition_new(t.core, "other", &uuid, &ops, NULL, &other), 0);
 	snprintf(spec, sizeof(spec), "%s/./image", t.folder);
-	assert_int_equal(mullion_partition_add_disk(other, spec, "/", &err), -EBUSY);
+	assert_int_equal(add_disk(other, spec, "/", &err), -EBUSY);
 	assert_non_null(strstr(err.why, "guest vm uses the image"));
 	snprintf(spec, sizeof(spec), "%s,share=on", path);
-	assert_int_equal(mullion_partition_add_disk(other, spec, "/", &err), -EBUSY);
+	assert_int_equal(add_disk(other, spec, "/", &err), -EBUSY);
 	mullion_partition_free(other);
 	assert_int_equal(mullion_partition_start(t.partition, &err), 0);
 	wait_until(t.ready);
@@ -446,7 +453,7 @@ static void test_shared(void **state)
 	(void)state;
 	make_image(1 << 20, path);
 	snprintf(spec, sizeof(spec), "%s,share=on", path);
-	assert_int_equal(mullion_partition_add_disk(t.partition, spec, "/", &err), 0);
+	assert_int_equal(add_disk(t.partition, spec, "/", &err), 0);
 	assert_int_equal(mullion_partition_start(t.partition, &err), 0);
 	wait_until(t.ready);
 	assert_string_equal(t.why, "");
@@ -455,8 +462,8 @@ static void test_shared(void **state)
 	t.ready = false;
 	assert_int_equal(mullion_partition_new(t.core, "other", &uuid, &ops, NULL, &other), 0);
 	/* ordinary disks go to a service of the guest's own */
-	assert_int_equal(mullion_partition_add_disk(other, "null:1M", "/", &err), 0);
-	assert_int_equal(mullion_partition_add_disk(other, spec, "/", &err), 0);
+	assert_int_equal(add_disk(other, "null:1M", "/", &err), 0);
+	assert_int_equal(add_disk(other, spec, "/", &err), 0);
 	assert_int_equal(mullion_partition_start(other, &err), 0);
 	wait_until(t.ready);
 	assert_ptr_equal(other->buses->next->service, shared);
@@ -476,20 +483,21 @@ static void test_hot_plug(void **state)
 {
 	struct mullion_error err = { .why = "" };
 	struct mullion_cp_device *device;
+	struct mullion_disk_device *disks;
 
 	(void)state;
 	start(NULL);
 	device = t.partition->buses->devices;
-	assert_int_equal(mullion_partition_add_disk(t.partition, "null:2M,serial=two", "/",
-						    &err), 0);
-	assert_int_equal(mullion_partition_add_disk(t.partition, "null:2M", "/", &err),
-			 -EAGAIN);
+	disks = device->own;
+	assert_int_equal(add_disk(t.partition, "null:2M,serial=two", "/", &err), 0);
+	assert_int_equal(add_disk(t.partition, "null:2M", "/",
+					       &err), -EAGAIN);
 	wait_until(!device->reconfiguring);
-	assert_int_equal(device->disk_count, 2);
-	assert_int_equal(mullion_partition_remove_disk(t.partition, "three", &err), -ENOENT);
-	assert_int_equal(mullion_partition_remove_disk(t.partition, "two", &err), 0);
+	assert_int_equal(disks->disk_count, 2);
+	assert_int_equal(mullion_partition_remove(t.partition, "three", false, &err), -ENOENT);
+	assert_int_equal(mullion_partition_remove(t.partition, "two", false, &err), 0);
 	wait_until(!device->reconfiguring);
-	assert_int_equal(device->disk_count, 1);
+	assert_int_equal(disks->disk_count, 1);
 	stop();
 }
 
