@@ -39,6 +39,7 @@ struct mullion_device;
  * @record: its record in the state area
  * @cmdtype: CMD_SCSI_TYPE, CMD_SCSITASKMGMT_TYPE, ...
  * @queue: queue pair that it came through
+ * @behind: requests that wait behind it and are taken in the same turn
  * @reissue: the client says that a predecessor may have taken it
  * @recorded_phase: with @reissue, the phase found in the state area:
  *	MULLION_REQUEST_FREE if unknown; DONE never reaches the class
@@ -57,6 +58,7 @@ struct mullion_request {
 	struct mullion_state_request *record;
 	uint8_t cmdtype;
 	uint8_t queue;
+	uint8_t behind;
 	bool reissue;
 	uint8_t recorded_phase;
 	uint32_t epoch;

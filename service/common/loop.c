@@ -330,6 +330,8 @@ int mullion_loop_run(void)
 		unsigned int work = loop_poll_sources(slow);
 		uint64_t now;
 
+		if (loop.stopped)
+			break;
 		slow = false;
 		if (work) {
 			if (spin_start && loop.spin.mode == MULLION_WAKE_ADAPTIVE)

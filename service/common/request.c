@@ -26,8 +26,12 @@
 
 #include "service.h"
 
-/* Requests to take from one device before others have their turn. */
-#define REQUEST_BATCH	32
+/*
+ * Requests to take from one device before others have their turn, and before
+ * what they started is submitted: the client begins with half a queue of answers
+ * while the other half is worked on.
+ */
+#define REQUEST_BATCH	16
 /* Answers after which the client may as well begin. */
 #define REQUEST_PUBLISH	8
 
@@ -501,7 +505,8 @@ static bool request_recall(struct mullion_request *request)
 /* One slot becomes one request, or one answer, or (stale) nothing. */
 static inline void request_take(struct mullion_device *device,
 				const struct mullion_io_slot *slot,
-				struct mullion_state_request *record)
+				struct mullion_state_request *record,
+				uint32_t behind)
 {
 	struct mullion_request *request = request_new(device);
 	struct request_head head;
@@ -510,6 +515,7 @@ static inline void request_take(struct mullion_device *device,
 	memcpy(&head, slot, sizeof(head));
 	__asm__ volatile("" : "+m"(head));
 	request->cmdtype = head.cmdtype;
+	request->behind = (uint8_t)behind;
 	request_read_ext(request, slot);
 	if (device->slot_ext && request->epoch != (uint32_t)device->epoch) {
 		device->records.state->stale++;
@@ -542,6 +548,7 @@ static inline void request_take(struct mullion_device *device,
 
 unsigned int service_request_poll(struct mullion_device *device)
 {
+	struct mullion_sq *cmd = &device->queues[0].cmd;
 	unsigned int n = 0;
 
 	if (device->late)
@@ -549,10 +556,10 @@ unsigned int service_request_poll(struct mullion_device *device)
 	while (n < REQUEST_BATCH && device->free_requests && device->serving) {
 		struct mullion_state_request *record;
 		const void *slot = NULL;
+		uint32_t behind;
 		int ret;
 
-		ret = device->queues[0].cmd.tail == device->queues[0].cmd.head ?
-			mullion_sq_pending(&device->queues[0].cmd) : 1;
+		ret = cmd->tail == cmd->head ? mullion_sq_pending(cmd) : 1;
 		if (ret < 0) {
 			service_attach_fault(device, MULLION_FAULT_INDEX,
 					     "command index out of range");
@@ -563,13 +570,15 @@ unsigned int service_request_poll(struct mullion_device *device)
 		record = service_record_get(device);
 		if (!record)
 			break;
-		mullion_sq_consume(&device->queues[0].cmd, &slot);
-		request_prefetch(&device->queues[0].cmd,
-				 mullion_sq_next(&device->queues[0].cmd, device->queues[0].cmd.tail));
-		request_take(device, slot, record);
+		mullion_sq_consume(cmd, &slot);
+		request_prefetch(cmd, mullion_sq_next(cmd, cmd->tail));
 		n++;
+		behind = mullion_sq_distance(cmd, cmd->tail, cmd->head);
+		if (behind > REQUEST_BATCH - n)
+			behind = REQUEST_BATCH - n;
+		request_take(device, slot, record, behind);
 	}
-	if (mullion_sq_release(&device->queues[0].cmd))
+	if (mullion_sq_release(cmd))
 		device->rung = true;
 	return n;
 }

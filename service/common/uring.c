@@ -73,10 +73,13 @@ void mullion_uring_submit(void)
 	/* -EAGAIN, -EBUSY, -EINTR: what is left goes out in a later turn. */
 }
 
+/* What the page cache had is done when the submission returns. */
 static void uring_turn_end(void *arg)
 {
-	(void)arg;
+	if (!uring.queued)
+		return;
 	mullion_uring_submit();
+	uring_poll(arg, false);
 }
 
 /* Some builds of liburing do not export the functions for these. */
@@ -212,6 +215,11 @@ void mullion_uring_file_del(int slot)
 		mullion_log(LOG_ERR, NULL, "io_uring keeps file %d open: "
 			    "its store stays locked until the service ends", slot);
 	uring.used[slot] = false;
+}
+
+unsigned int mullion_uring_queued(void)
+{
+	return uring.queued;
 }
 
 unsigned int mullion_uring_in_flight(void)

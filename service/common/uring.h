@@ -81,9 +81,15 @@ int mullion_uring_file_add(int fd);
 void mullion_uring_file_del(int slot);
 
 /**
- * mullion_uring_submit() - submit what was queued; done at each turn's end
+ * mullion_uring_submit() - submit what was queued; done at each turn's end, and
+ *	what has ended by then is completed at once
  */
 void mullion_uring_submit(void);
+
+/**
+ * mullion_uring_queued() - operations queued and not submitted
+ */
+unsigned int mullion_uring_queued(void);
 
 /**
  * mullion_uring_in_flight() - operations queued and not completed

@@ -23,7 +23,7 @@ static const int disk_syscalls[] = {
 };
 
 static const int disk_opcodes[] = {
-	IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
+	IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
 	IORING_OP_FALLOCATE,
 	-1,
 };

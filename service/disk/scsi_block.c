@@ -17,6 +17,7 @@
 #include "scsi.h"
 
 #define BLOCK_FUA	0x08
+#define BLOCK_BATCH	3	/* with so many behind it, a request is one of many */
 #define BLOCK_FLAGS	0x1a	/* DPO, FUA, FUA_NV (obsolete) */
 
 static void block_io_done(struct store_io *io, int error)
@@ -151,8 +152,9 @@ bool scsi_block_fast(struct lun *lun, struct mullion_request *request)
 	cmd->io.iov = request->iov;
 	cmd->io.iovcnt = request->iovcnt;
 	cmd->io.op = cdb[0] & 0x02 ? STORE_WRITE : STORE_READ;
-	cmd->io.flags = cdb[1] & BLOCK_FUA || disk->gate & GATE_STABLE ?
-			STORE_FUA : 0;
+	cmd->io.flags = request->behind >= BLOCK_BATCH ? STORE_BATCH : 0;
+	if (cdb[1] & BLOCK_FUA || disk->gate & GATE_STABLE)
+		cmd->io.flags |= STORE_FUA;
 	cmd->io.moved = 0;
 	error = store_submit(disk->store, &cmd->io);
 	if (error == STORE_PENDING)

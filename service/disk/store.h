@@ -33,6 +33,8 @@ enum store_op {
 #define STORE_FUA	(1U << 0)	/* a write: stable before it ends */
 #define STORE_ASYNC	(1U << 1)	/* one of many: do not take the caller's time */
 
+#define STORE_BATCH	(1U << 2)	/* others follow at once */
+
 /* Returned by a submission that goes on in the background. */
 #define STORE_PENDING	1
 

@@ -11,6 +11,9 @@
  *  - A read is tried with RWF_NOWAIT.  What the page cache does not have is
  *    read through the ring.  A memory file system does not know RWF_NOWAIT and
  *    does not block either: there the read is a plain one.
+ *  - Of many reads that come together each would pay for entering the kernel
+ *    alone: they go through the ring, which is entered once for all of a turn.
+ *    What the page cache has is there when that call returns.
  *  - A buffered write of up to FILE_INLINE_WRITE bytes is done inline, because
  *    handing it to a kernel worker costs thirty times as much.  It may still
  *    be slow (a full journal, throttling of dirty pages).  One that takes very
@@ -57,6 +60,7 @@
 #include "store.h"
 
 #define FILE_INLINE_WRITE	(256U << 10)
+#define FILE_BATCH_READ		(64U << 10)	/* larger ones gain nothing */
 #define FILE_SLOW_NS		1000000ULL	/* an inline write that is slow */
 #define FILE_VERY_SLOW_NS	20000000ULL	/* and one that says it all */
 #define FILE_SLOW_WINDOW	32		/* writes in which two are a few */
@@ -295,8 +299,12 @@ static bool file_ring(struct store_file *file, struct store_io *io)
 		return false;
 	switch (io->op) {
 	case STORE_READ:
-		io_uring_prep_readv(sqe, file->slot, io->iov, io->iovcnt,
-				    offset);
+		if (io->iovcnt == 1)
+			io_uring_prep_read(sqe, file->slot, io->iov->iov_base,
+					   (unsigned int)io->iov->iov_len, offset);
+		else
+			io_uring_prep_readv(sqe, file->slot, io->iov, io->iovcnt,
+					    offset);
 		break;
 	case STORE_WRITE:
 		io_uring_prep_writev2(sqe, file->slot, io->iov, io->iovcnt,
@@ -393,13 +401,21 @@ static int file_background(struct store_file *file, struct store_io *io)
 	return STORE_PENDING;
 }
 
+/* One of many reads: the ring is entered once for all of this turn. */
+static bool file_is_batch(const struct store_file *file, const struct store_io *io)
+{
+	return file->nowait && !file->read_only && file->slot >= 0 &&
+	       io->bytes <= FILE_BATCH_READ &&
+	       (io->flags & STORE_BATCH || mullion_uring_queued());
+}
+
 static int file_read(struct store_file *file, struct store_io *io)
 {
 	int64_t res;
 	int error;
 
 	if (file->direct || io->flags & STORE_ASYNC ||
-	    !(file->nowait || file->memory))
+	    !(file->nowait || file->memory) || file_is_batch(file, io))
 		return file_background(file, io);
 	res = file_call(file, io, file->nowait ? RWF_NOWAIT : 0);
 	if (res == (int64_t)io->bytes) {
@@ -437,7 +453,8 @@ static int file_write(struct store_file *file, struct store_io *io)
 	int64_t res;
 	int error;
 
-	if (file->direct || io->flags || io->bytes > FILE_INLINE_WRITE)
+	if (file->direct || io->flags & (STORE_FUA | STORE_ASYNC) ||
+	    io->bytes > FILE_INLINE_WRITE)
 		return file_background(file, io);
 	begun = file_now();
 	if (begun < file->slow_until)

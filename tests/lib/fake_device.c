@@ -180,7 +180,7 @@ void fake_share(void)
 void fake_init(void)
 {
 	static const int opcodes[] = {
-		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
+		IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
 		IORING_OP_FALLOCATE, -1,
 	};
 
