@@ -163,7 +163,7 @@ MULLION_ABI_SIZE(struct mullion_net_config, 64);
 /* ---- counters: class_state of the port's channel record in the state area ----- */
 
 struct mullion_net_counters {
-	__u64 rx_frames;	/* from the guest */
+	__u64 rx_frames;	/* from the guest, well formed */
 	__u64 rx_bytes;
 	__u64 tx_frames;	/* to the guest */
 	__u64 tx_bytes;
@@ -172,7 +172,7 @@ struct mullion_net_counters {
 	__u64 tx_rate;		/* dropped: rate_to */
 	__u64 rx_malformed;	/* descriptors out of range, frames too short, too long */
 	__u64 rx_spoofed;	/* LOCK_MAC, LOCK_IP */
-	__u64 rx_rate;
+	__u64 rx_rate;		/* beyond rate */
 	__u64 rx_flood;		/* beyond flood_rate */
 	__u64 rx_vlan;		/* of a VLAN that the port is not in */
 	__u64 rx_unreachable;	/* no port to send it to: isolation, no uplink */
@@ -192,6 +192,7 @@ struct mullion_net_uplink_counters {
 	__u64 state;		/* 0 none, 1 up, 2 gone */
 	__u64 mirror_frames;
 	__u64 mirror_dropped;
+	__u64 in_flood;		/* dropped: beyond flood_rate */
 } MULLION_PACKED;
 
 #define MULLION_NET_UPLINK_OBJECT \

@@ -236,6 +236,17 @@ static void main_slow(void *arg)
 		service_attach_audit(device);
 }
 
+void service_loop_start(void)
+{
+	service.source.poll = main_poll;
+	service.source.arm = main_arm;
+	service.source.idle = main_idle;
+	service.source.disarm = main_disarm;
+	service.source.turn_end = main_turn_end;
+	mullion_loop_source_add(&service.source);
+	mullion_loop_timer_start(&service.slow, MAIN_SLOW_MS, true, main_slow, NULL);
+}
+
 /* ---- start -------------------------------------------------------------- */
 
 static int main_describe(const struct mullion_class *class)
@@ -316,13 +327,7 @@ static int main_serve(const struct mullion_class *class, uid_t uid)
 	ret = service_socket_start(MAIN_SOCKET);
 	if (ret < 0)
 		goto fail;
-	service.source.poll = main_poll;
-	service.source.arm = main_arm;
-	service.source.idle = main_idle;
-	service.source.disarm = main_disarm;
-	service.source.turn_end = main_turn_end;
-	mullion_loop_source_add(&service.source);
-	mullion_loop_timer_start(&service.slow, MAIN_SLOW_MS, true, main_slow, NULL);
+	service_loop_start();
 	return mullion_loop_run();
 
 fail:

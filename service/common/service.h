@@ -130,6 +130,9 @@ static inline bool service_has_requests(void)
 	return !service.class->poll;
 }
 
+/* main.c: devices become something that the loop polls */
+void service_loop_start(void);
+
 /* socket.c: descriptors from the command partition */
 
 /* Watch the socket; what comes on it is acted on. */
