@@ -13,7 +13,7 @@ cp --sparse=always "$top/build/images/debian/disk.img" root.img
 
 debian() {	# COMMAND...: in a boot of its own
 	local status=0
-	"$mullion" run --verbose --timeout 1500 --root root.img -- "$@" 2>"$console" || status=$?
+	"$mullion" run --verbose "${talk[@]}" --timeout 1500 --root root.img -- "$@" 2>"$console" || status=$?
 	console_check
 	[ $status = 0 ] || tail -n 40 "$console" >&2
 	return $status

@@ -14,7 +14,7 @@ mkfifo input
 exec 9<>input
 
 # shellcheck disable=SC2016
-"$mullion" run --name victim --verbose --memory "$memory" --kernel "$kernel" \
+"$mullion" run --name victim --verbose "${talk[@]}" --memory "$memory" --kernel "$kernel" \
 	--initrd "$image/initrd.img" --disk a.img --disk b.img,lun=1 -- sh -c '
 	exec 3<&0
 	(read word <&3; touch /tmp/stop) &

@@ -55,9 +55,12 @@ expect() {	# WHAT EXPECTED ACTUAL
 	[ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
 
+# A guest with a command is quiet, and what lockdep says is a warning only.
+talk=(--append loglevel=7)
+
 # The kernel's own complaints, anywhere on a console.
 kernel_complaints() {	# FILE
-	grep -aE 'BUG:|WARNING:|Oops|general protection|Call Trace|KASAN|UBSAN|INFO: (task|possible|rcu)|lockdep|Kernel panic|unable to handle' "$1"
+	grep -aE 'BUG:|WARNING:|Oops|general protection|Call Trace|KASAN:|UBSAN:|INFO: (task|possible|trying|rcu)|Kernel panic|unable to handle|kmemleak: [0-9]+ new' "$1"
 }
 
 console_check() {
@@ -70,7 +73,7 @@ console_check() {
 # guest [OPTION...] [-- COMMAND...]: as mullion run, in the test guest
 guest() {
 	local status=0
-	"$mullion" run --verbose --memory "$memory" --kernel "$kernel" \
+	"$mullion" run --verbose "${talk[@]}" --memory "$memory" --kernel "$kernel" \
 		--initrd "$image/initrd.img" "$@" 2>"$console" || status=$?
 	if [ $status -ge 124 ] && [ $status -le 125 ]; then
 		tail -n 30 "$console" >&2

@@ -17,7 +17,7 @@ plug() {	# MACHINE
 	local runner status=0
 	: >out
 	# shellcheck disable=SC2016
-	"$mullion" run --name plug --machine "$1" --verbose --memory "$memory" \
+	"$mullion" run --name plug --machine "$1" --verbose "${talk[@]}" --memory "$memory" \
 		--kernel "$kernel" --initrd "$image/initrd.img" --disk a.img \
 		--disk b.img,share=on -- sh -c '
 		disks() { ls -d /sys/block/sd* 2>/dev/null | wc -l; }
