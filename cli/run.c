@@ -3,8 +3,8 @@
  * cli/run.c - mullion run: a guest in the foreground
  *
  * The guest is transient and owned by the stream that this command holds: the
- * daemon kills it when the stream breaks, so that even a killed command leaves
- * nothing behind.  With a command for the guest, the stream is that command's
+ * daemon kills it when the stream breaks or never comes, so that even a killed
+ * command leaves nothing behind.  With a command for the guest, the stream is that command's
  * standard input and output and the terminal stays as it is (Ctrl-C kills the
  * guest); without one, it is the guest's console in raw mode.
  *
@@ -123,6 +123,7 @@ static int run_definition(struct mullion_cli *cli, const char *name, json_t *gue
 	json_object_set_new(guest, "command", command);
 	json_object_set_new(guest, "start", json_true());
 	json_object_set_new(guest, "transient", json_true());
+	json_object_set_new(guest, "owned", json_true());
 	if (!cwd) {
 		mullion_report_error("cannot run guest", name, NULL,
 				     "the current folder is not known: %s", strerror(errno));

@@ -21,6 +21,7 @@
  * @outcome: answer with a WaitResult instead of the Guest
  * @made: the transient guest that the request has made: it has no other owner
  *	until the answer, and ends with the request; NULL: none
+ * @owned: the client is going to own it by a stream
  */
 struct api_waiter {
 	struct mullion_api_request *req;
@@ -29,6 +30,7 @@ struct api_waiter {
 	unsigned int status;
 	bool then_start;
 	bool outcome;
+	bool owned;
 	struct mullion_cp_guest *made;
 };
 
@@ -61,6 +63,8 @@ static void waiter_answer(struct api_waiter *w, struct mullion_cp_guest *guest)
 	unsigned int status = w->status;
 	json_t *json;
 
+	if (w->owned)
+		mullion_cp_guest_expect_owner(guest);
 	json = w->outcome ? mullion_cp_guest_outcome(guest) : mullion_cp_guest_describe(guest);
 	waiter_free(w);
 	mullion_api_reply(req, status, json);
@@ -176,7 +180,7 @@ void api_guest_delete(struct mullion_api_request *req, const char *name)
 }
 
 static void guest_start(struct mullion_api_request *req, struct mullion_cp_guest *guest,
-			unsigned int status, bool made, bool transient)
+			unsigned int status, bool made, bool transient, bool owned)
 {
 	struct api_waiter *w = waiter_new(req, status);
 	struct mullion_error err;
@@ -194,6 +198,7 @@ static void guest_start(struct mullion_api_request *req, struct mullion_cp_guest
 		return;
 	}
 	w->made = transient ? guest : NULL;
+	w->owned = owned;
 	waiter_wait(w, guest, MULLION_GUEST_IS_STARTED);
 }
 
@@ -236,7 +241,7 @@ void api_guest_create(struct mullion_api_request *req, const char *name)
 	struct mullion_definition *def;
 	struct mullion_cp_guest *guest;
 	struct mullion_error err;
-	bool start, transient;
+	bool start, transient, owned;
 	char cwd[PATH_MAX];
 	json_t *body;
 	int r;
@@ -245,7 +250,8 @@ void api_guest_create(struct mullion_api_request *req, const char *name)
 	if (!mullion_api_json(req, true, &body))
 		return;
 	if (!create_flag(req, body, "start", &start) ||
-	    !create_flag(req, body, "transient", &transient) || !create_cwd(req, body, cwd)) {
+	    !create_flag(req, body, "transient", &transient) ||
+	    !create_flag(req, body, "owned", &owned) || !create_cwd(req, body, cwd)) {
 		json_decref(body);
 		return;
 	}
@@ -258,7 +264,7 @@ void api_guest_create(struct mullion_api_request *req, const char *name)
 	if (r)
 		mullion_api_fail(req, r, &err);
 	else if (start)
-		guest_start(req, guest, 201, true, transient);
+		guest_start(req, guest, 201, true, transient, owned);
 	else
 		mullion_api_reply(req, 201, mullion_cp_guest_describe(guest));
 }
@@ -268,7 +274,7 @@ void api_guest_start(struct mullion_api_request *req, const char *name)
 	struct mullion_cp_guest *guest = api_find_guest(req, name);
 
 	if (guest)
-		guest_start(req, guest, 200, false, false);
+		guest_start(req, guest, 200, false, false, false);
 }
 
 static bool stop_seconds(struct mullion_api_request *req, double *ret)

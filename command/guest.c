@@ -155,6 +155,7 @@ static void guest_free(struct mullion_cp_guest *g)
 	guest_drop_log(g);
 	sd_event_source_disable_unref(g->limit_timer);
 	sd_event_source_disable_unref(g->boot_timer);
+	sd_event_source_disable_unref(g->owner_timer);
 	sd_event_source_disable_unref(g->stop_timer);
 	sd_event_source_disable_unref(g->forget_timer);
 	guest_process_end(g);

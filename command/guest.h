@@ -143,6 +143,11 @@ void mullion_cp_guest_stream(struct mullion_cp_guest *guest, struct mullion_stre
 			     bool command, bool history, bool owner);
 
 /**
+ * mullion_cp_guest_expect_owner() - end it if no stream comes soon that owns it
+ */
+void mullion_cp_guest_expect_owner(struct mullion_cp_guest *guest);
+
+/**
  * mullion_cp_guest_attach_refused() - may a process attach?
  * mullion_cp_guest_attach() - a process takes its windows; @stream is taken over
  */

@@ -23,6 +23,7 @@
 
 #define CONSOLE_KEEP	(256U << 10)
 #define COMMAND_KEEP	(1U << 20)
+#define CONSOLE_OWNER_SECONDS 20.0	/* from the answer to its next request */
 #define PANIC_MARK	"Kernel panic - not syncing: "
 
 int mullion_cp_guest_log(const struct mullion_cp_guest *g, char out[static PATH_MAX])
@@ -90,6 +91,25 @@ static void guest_console_owner_gone(void *arg)
 	struct mullion_cp_guest *g = arg;
 
 	mullion_cp_guest_kill(g, "the client that had started it hung up", NULL);
+}
+
+static int guest_console_no_owner(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct mullion_cp_guest *g = arg;
+
+	(void)source;
+	(void)usec;
+	if (g->running)
+		mullion_cp_guest_kill(g, "the client that had started it did not come to own it",
+				      NULL);
+	return 0;
+}
+
+void mullion_cp_guest_expect_owner(struct mullion_cp_guest *g)
+{
+	if (g->running &&
+	    guest_timer(g, &g->owner_timer, CONSOLE_OWNER_SECONDS, guest_console_no_owner) < 0)
+		mullion_log(LOG_WARNING, g->object, "nobody watches whether its owner comes");
 }
 
 static void guest_status_line(void *arg, const char *line)
@@ -207,5 +227,7 @@ void mullion_cp_guest_stream(struct mullion_cp_guest *g, struct mullion_stream *
 		stream->close(stream);
 		return;
 	}
+	if (owner)
+		g->owner_timer = sd_event_source_disable_unref(g->owner_timer);
 	mullion_console_attach(command ? g->command : g->console, stream, history, owner);
 }

@@ -110,6 +110,7 @@ struct mullion_cp_guest {
 	sd_event_source *process_source;
 	sd_event_source *limit_timer;
 	sd_event_source *boot_timer;
+	sd_event_source *owner_timer;
 	sd_event_source *stop_timer;
 	sd_event_source *forget_timer;
 	uint64_t stop_clock;		/* when a stop becomes a kill */

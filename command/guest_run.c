@@ -61,6 +61,7 @@ void guest_end(struct mullion_cp_guest *g)
 	g->state = MULLION_GUEST_SHUTTING_DOWN;
 	g->limit_timer = sd_event_source_disable_unref(g->limit_timer);
 	g->boot_timer = sd_event_source_disable_unref(g->boot_timer);
+	g->owner_timer = sd_event_source_disable_unref(g->owner_timer);
 	g->stop_timer = sd_event_source_disable_unref(g->stop_timer);
 	guest_console_end(g);
 	guest_process_end(g);

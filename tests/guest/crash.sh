@@ -50,6 +50,20 @@ cat err
 expect "exit status after QEMU was killed" 125 $status
 expect "lines after QEMU was killed" 1 "$(wc -l <err)"
 
+# Made by a client that went before it could own it.
+python3 - "$MULLION_RUNTIME_DIR/mulliond.sock" "$kernel" "$image/initrd.img" <<'PY'
+import json, socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[1])
+body = json.dumps({"name": "orphan", "kernel": sys.argv[2], "initrd": sys.argv[3],
+                   "start": True, "transient": True, "owned": True, "command": ["cat"]})
+sock.sendall(f"POST /v1/guests HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+             .encode())
+sys.exit(b" 201 " not in sock.recv(20))
+PY
+wait_until 60 no_processes || fail "a guest whose owner never came is left"
+"$mullion" events | grep 'own it' >/dev/null || fail "no event says why the guest without an owner ended"
+
 # A guest that stays: its reset is its own affair.
 cat >stay.ini <<INI
 [Guest]

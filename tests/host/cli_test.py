@@ -284,7 +284,7 @@ class Run(Case):
         line = [l for l in self.asked().splitlines() if l.startswith("POST /v1/guests ")][0]
         request = json.loads(line.split("  ", 1)[1])
         self.assertEqual(request, {
-            "name": "exit-7", "start": True, "transient": True, "cwd": os.getcwd(),
+            "name": "exit-7", "start": True, "transient": True, "owned": True, "cwd": os.getcwd(),
             "memory": 1 << 30, "disks": ["a.img,ro", "b"], "command": ["cat", "-n"],
             "timeout": 2.5})
         self.assertIn("GET /v1/guests/exit-7/command?owner=1 mullion-stream", self.asked())
