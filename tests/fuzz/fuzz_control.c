@@ -9,15 +9,12 @@
  * each input a well-behaved client attaches to what is left of the channel, once
  * its constant parts are as they were, and must be heard.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "../../channel/control_client.h"
 #include "../../channel/signal_queue.h"
 #include "../../command/control.h"
 #include "../../command/core.h"
 #include "../../command/window.h"
+#include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,38 +31,6 @@ static uint8_t *area;
 static uint8_t pristine[MULLION_CONTROL_CHANNEL_BYTES];
 static unsigned int attached, sent, heard;
 static unsigned int ended[COMMANDS_MAX];
-
-#define REQUIRE(condition) do {						\
-		if (!(condition)) {					\
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);	\
-			abort();					\
-		}							\
-	} while (0)
-
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static uint64_t take(struct input *in, unsigned int bytes)
-{
-	uint64_t value = 0;
-
-	while (bytes-- && in->size) {
-		value = value << 8 | *in->data++;
-		in->size--;
-	}
-	return value;
-}
-
-static void take_bytes(struct input *in, void *to, size_t bytes)
-{
-	if (bytes > in->size)
-		bytes = in->size;
-	memcpy(to, in->data, bytes);
-	in->data += bytes;
-	in->size -= bytes;
-}
 
 /* ---- the command partition --------------------------------------------- */
 
@@ -119,14 +84,6 @@ static void op_send(struct input *in)
 }
 
 /* ---- the client -------------------------------------------------------- */
-
-static void op_patch(struct input *in, uint8_t *base, uint64_t limit)
-{
-	uint64_t offset = take(in, 3) % limit;
-	uint64_t bytes = take(in, 1);
-
-	take_bytes(in, base + offset, bytes < limit - offset ? bytes : limit - offset);
-}
 
 static void op_raise(struct input *in)
 {
@@ -236,10 +193,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		switch (op) {
 		case 0:
-			op_patch(&in, area + QUEUES_OFFSET, CONTROLVM_QUEUES * QUEUE_BYTES);
+			take_patch(&in, area + QUEUES_OFFSET, CONTROLVM_QUEUES * QUEUE_BYTES);
 			break;
 		case 1:
-			op_patch(&in, area, MULLION_CONTROL_AREA_BYTES);
+			take_patch(&in, area, MULLION_CONTROL_AREA_BYTES);
 			break;
 		case 2:
 			if (raises++ < RAISES_MAX)
