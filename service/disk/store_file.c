@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * service/disk/store_file.c - blocks in a regular file or on a block device
+ * service/disk/store_file.c - blocks in a regular file or on a block device: I/O
  *
  * Theory of operation
  *
@@ -43,57 +43,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/falloc.h>
-#include <linux/magic.h>
 
-#include "../../abi/disk.h"
-#include "../common/log.h"
-#include "fence.h"
-#include "store.h"
+#include "store_file.h"
 
 #define FILE_INLINE_WRITE	(256U << 10)
 #define FILE_BATCH_READ		(64U << 10)	/* larger ones gain nothing */
 #define FILE_SLOW_NS		1000000ULL	/* an inline write that is slow */
 #define FILE_VERY_SLOW_NS	20000000ULL	/* and one that says it all */
-#define FILE_SLOW_WINDOW	32		/* writes in which two are a few */
-#define FILE_BACKOFF_NS		100000000ULL	/* ring for so long, at first */
 #define FILE_BACKOFF_MAX_NS	1600000000ULL
-#define FILE_UNKNOWN_ALIGN	4096
-
-struct store_file {
-	struct store store;
-	int fd;
-	int slot;		/* in the ring, or -1 */
-	bool direct;
-	bool nowait;		/* RWF_NOWAIT works here */
-	bool memory;		/* reads cannot block */
-	bool block_device;
-	bool read_only;
-	bool dirty;
-	bool lost;		/* what a flush should have covered */
-	bool no_zero;		/* FALLOC_FL_ZERO_RANGE does not work here */
-	uint32_t align;		/* of direct I/O vectors */
-	uint32_t flushes;	/* under way */
-	uint64_t slow_until;
-	uint64_t backoff;
-	uint32_t since_slow;	/* inline writes since the last slow one */
-	struct store_io *starved;	/* no room in the ring: later */
-	struct store_io **starved_end;
-	struct fence fence;
-};
-
-static struct store_file *file_of(struct store *store)
-{
-	return (struct store_file *)store;
-}
 
 /* To a tick: what is slow spans one, and a good clock would cost too much. */
 static uint64_t file_now(void)
@@ -333,7 +297,7 @@ static void file_queue(struct store_file *file, struct store_io *io)
 	file->starved_end = &io->next;
 }
 
-static void file_turn_end(struct store *store)
+void store_file_turn_end(struct store *store)
 {
 	struct store_file *file = file_of(store);
 	struct store_io *io;
@@ -475,7 +439,7 @@ static int file_write(struct store_file *file, struct store_io *io)
 	return file_background(file, io);
 }
 
-static int file_submit(struct store *store, struct store_io *io)
+int store_file_submit(struct store *store, struct store_io *io)
 {
 	struct store_file *file = file_of(store);
 
@@ -499,211 +463,4 @@ static int file_submit(struct store *store, struct store_io *io)
 			return -EOPNOTSUPP;
 		return file_background(file, io);
 	}
-}
-
-/* ---- what it looks like ------------------------------------------------ */
-
-static int64_t file_size(struct store *store)
-{
-	struct store_file *file = file_of(store);
-	struct stat st;
-	off_t end;
-
-	if (file->block_device) {
-		end = lseek(file->fd, 0, SEEK_END);
-		return end < 0 ? -errno : end;
-	}
-	return fstat(file->fd, &st) ? -errno : st.st_size;
-}
-
-static int file_status(struct store *store, uint64_t offset, uint64_t bytes,
-		       uint64_t *run, bool *mapped)
-{
-	struct store_file *file = file_of(store);
-	off_t data, hole;
-
-	*run = bytes;
-	*mapped = true;
-	if (file->block_device)
-		return 0;
-	data = lseek(file->fd, (off_t)offset, SEEK_DATA);
-	if (data < 0 && errno == ENXIO) {
-		*mapped = false;
-		return 0;
-	}
-	if (data < 0)
-		return errno == EINVAL ? 0 : -errno;
-	if (data > (off_t)offset) {
-		*mapped = false;
-		if ((uint64_t)data - offset < bytes)
-			*run = (uint64_t)data - offset;
-		return 0;
-	}
-	hole = lseek(file->fd, (off_t)offset, SEEK_HOLE);
-	if (hole > (off_t)offset && (uint64_t)hole - offset < bytes)
-		*run = (uint64_t)hole - offset;
-	return 0;
-}
-
-static void file_close(struct store *store)
-{
-	struct store_file *file = file_of(store);
-
-	fence_cancel(&file->fence);
-	if (file->slot >= 0)
-		mullion_uring_file_del(file->slot);
-	close(file->fd);
-	free(file);
-}
-
-static const struct store_ops file_ops = {
-	.submit = file_submit,
-	.size = file_size,
-	.status = file_status,
-	.turn_end = file_turn_end,
-	.close = file_close,
-};
-
-/* Alignment of direct I/O; false if 512-byte blocks cannot be moved. */
-static bool file_direct_align(struct store_file *file)
-{
-	struct statx stx;
-
-	file->align = FILE_UNKNOWN_ALIGN;
-#ifdef STATX_DIOALIGN
-	if (!statx(file->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) &&
-	    stx.stx_mask & STATX_DIOALIGN && stx.stx_dio_offset_align) {
-		file->align = stx.stx_dio_mem_align > stx.stx_dio_offset_align ?
-			      stx.stx_dio_mem_align : stx.stx_dio_offset_align;
-		return stx.stx_dio_offset_align <= 512;
-	}
-#else
-	(void)stx;
-#endif
-	return true;
-}
-
-static bool file_is_memory(int fd)
-{
-	struct statfs fs;
-
-	return !fstatfs(fd, &fs) &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
-		fs.f_type == HUGETLBFS_MAGIC);
-}
-
-static int file_examine(struct store_file *file,
-			const struct store_request *request)
-{
-	int flags = fcntl(request->fd, F_GETFL);
-	struct stat st;
-
-	if (flags < 0 || fstat(request->fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		mullion_log(LOG_ERR, request->name,
-			    "is neither a regular file nor a block device");
-		return -EINVAL;
-	}
-	if ((flags & O_ACCMODE) == O_RDONLY && !file->read_only) {
-		mullion_log(LOG_ERR, request->name,
-			    "was opened for reading only; add ,ro or make the image writable");
-		return -EROFS;
-	}
-	file->block_device = S_ISBLK(st.st_mode);
-	file->memory = file_is_memory(request->fd);
-	file->direct = flags & O_DIRECT;
-	file->store.unmap = !file->read_only;
-	file->store.unmap_granularity = (uint32_t)st.st_blksize;
-	if (file->store.unmap_granularity < 512 ||
-	    file->store.unmap_granularity > 1U << 20)
-		file->store.unmap_granularity = 4096;
-	if (file->direct && !file_direct_align(file)) {
-		mullion_log(LOG_ERR, request->name,
-			    "cannot be accessed directly in blocks of 512 bytes; use cache=writeback");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* Can holes be punched?  Beyond the end nothing changes by trying. */
-static void file_try_unmap(struct store_file *file)
-{
-	struct stat st;
-
-	if (file->store.unmap && !file->block_device &&
-	    (fstat(file->fd, &st) ||
-	     fallocate(file->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
-		       (st.st_size + 4095) & ~4095LL, 4096)))
-		file->store.unmap = false;
-}
-
-static void file_fenced(struct fence *fence, int error)
-{
-	struct store_file *file = (struct store_file *)(void *)
-		((unsigned char *)fence - offsetof(struct store_file, fence));
-
-	if (!error)
-		file_try_unmap(file);
-	/* the last use of it: the answer may close the store */
-	file->store.opened(&file->store, file->store.arg, error);
-}
-
-/**
- * store_file_open() - use an open file or block device
- */
-int store_file_open(const struct store_request *request, struct store **out)
-{
-	struct store_file *file;
-	int error;
-
-	if (request->fd < 0) {
-		mullion_log(LOG_ERR, request->name,
-			    "was announced without a descriptor");
-		return -EBADF;
-	}
-	file = calloc(1, sizeof(*file));
-	if (!file)
-		return -ENOMEM;
-	file->store.ops = &file_ops;
-	file->store.opened = request->opened;
-	file->store.arg = request->arg;
-	file->fd = request->fd;
-	file->slot = -1;
-	file->nowait = true;
-	file->backoff = FILE_BACKOFF_NS;
-	file->since_slow = FILE_SLOW_WINDOW;
-	file->starved_end = &file->starved;
-	file->read_only = request->config->flags & MULLION_DISK_READ_ONLY;
-	/* what a predecessor wrote may not be stable yet */
-	file->dirty = true;
-	error = file_examine(file, request);
-	if (error)
-		goto fail;
-	if (mullion_uring_is_available()) {
-		file->slot = mullion_uring_file_add(file->fd);
-		if (file->slot < 0) {
-			error = file->slot;
-			goto fail;
-		}
-	}
-	error = fence_lock(&file->fence, file->fd, file->read_only,
-			   request->adopt, request->name, file_fenced);
-	if (error && error != -EINPROGRESS) {
-		mullion_log(LOG_ERR, request->name, "cannot be locked: %s",
-			    strerror(-error));
-		goto fail_slot;
-	}
-	/* not before: the file may be somebody else's until it is locked */
-	if (!error)
-		file_try_unmap(file);
-	*out = &file->store;
-	return error;
-
-fail_slot:
-	if (file->slot >= 0)
-		mullion_uring_file_del(file->slot);
-fail:
-	free(file);
-	return error;
 }
