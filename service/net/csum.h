@@ -32,6 +32,9 @@ static inline uint16_t mullion_csum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+/* Two words in one register; a compiler left to itself is four times slower. */
+typedef uint64_t mullion_csum_vector __attribute__((vector_size(16)));
+
 /**
  * mullion_csum_add() - go on with the next bytes
  */
@@ -39,32 +42,35 @@ static inline void mullion_csum_add(struct mullion_csum *csum, const void *data,
 				    size_t bytes)
 {
 	const uint8_t *p = data;
-	uint64_t a = 0, b = 0;
+	mullion_csum_vector a = { 0 }, b = { 0 };
+	uint64_t sum;
 	uint16_t folded;
 	bool odd = bytes & 1;
 
-	for (; bytes >= 16; p += 16, bytes -= 16) {
-		uint64_t x, y;
+	for (; bytes >= 32; p += 32, bytes -= 32) {
+		mullion_csum_vector x, y;
 
-		memcpy(&x, p, 8);
-		memcpy(&y, p + 8, 8);
+		memcpy(&x, p, 16);
+		memcpy(&y, p + 16, 16);
 		a += (x & 0xffffffff) + (y & 0xffffffff);
 		b += (x >> 32) + (y >> 32);
 	}
+	a += b;
+	sum = (uint64_t)mullion_csum_fold(a[0]) + mullion_csum_fold(a[1]);
 	for (; bytes >= 2; p += 2, bytes -= 2) {
 		uint16_t word;
 
 		memcpy(&word, p, 2);
-		a += word;
+		sum += word;
 	}
 	if (bytes) {
 		uint8_t last[2] = { *p, 0 };
 		uint16_t word;
 
 		memcpy(&word, last, 2);
-		a += word;
+		sum += word;
 	}
-	folded = mullion_csum_fold((uint64_t)mullion_csum_fold(a) + mullion_csum_fold(b));
+	folded = mullion_csum_fold(sum);
 	if (csum->odd)
 		folded = (uint16_t)(folded << 8 | folded >> 8);
 	csum->sum += folded;

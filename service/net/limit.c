@@ -15,22 +15,21 @@ static uint64_t limit_clamp(uint64_t value)
 
 static void limit_fill(struct mullion_limit *limit, uint64_t now)
 {
-	unsigned __int128 due;
-	uint64_t passed = now - limit->filled;
 	uint64_t room = limit->burst - (uint64_t)limit->tokens;
+	unsigned __int128 flow;
 
 	/* a clock that went backwards fills nothing */
 	if (now <= limit->filled)
 		return;
-	due = (unsigned __int128)passed * limit->rate / LIMIT_SECOND;
-	if (due >= room) {
+	flow = (unsigned __int128)(now - limit->filled) * limit->rate + limit->part;
+	limit->filled = now;
+	if (flow / LIMIT_SECOND >= room) {
 		limit->tokens = (int64_t)limit->burst;
-		limit->filled = now;
+		limit->part = 0;
 		return;
 	}
-	limit->tokens += (int64_t)due;
-	/* what is less than a token stays in the time */
-	limit->filled += (uint64_t)(due * LIMIT_SECOND / limit->rate);
+	limit->tokens += (int64_t)(flow / LIMIT_SECOND);
+	limit->part = (uint64_t)(flow % LIMIT_SECOND);
 }
 
 void mullion_limit_set(struct mullion_limit *limit, uint64_t rate, uint64_t burst,
@@ -76,11 +75,7 @@ uint64_t mullion_limit_delay(struct mullion_limit *limit, uint64_t now)
 	if (limit->tokens > 0)
 		return 0;
 	owed = (uint64_t)-limit->tokens + 1;
-	delay = ((unsigned __int128)owed * LIMIT_SECOND + limit->rate - 1) / limit->rate;
-	/* since limit->filled, of which a part may have passed */
-	if (delay > now - limit->filled)
-		delay -= now - limit->filled;
-	else
-		delay = 1;
+	delay = ((unsigned __int128)owed * LIMIT_SECOND - limit->part + limit->rate - 1) /
+		limit->rate;
 	return delay > UINT64_MAX ? UINT64_MAX : (uint64_t)delay;
 }

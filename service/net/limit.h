@@ -13,12 +13,14 @@
  * @rate: tokens a second that flow in; 0: unlimited
  * @burst: tokens that it holds
  * @tokens: what is in it, negative after something larger than what was there
+ * @part: of a token that has flowed in, in 1/1000000000
  * @filled: nanoseconds, monotonic: up to when @tokens has been counted
  */
 struct mullion_limit {
 	uint64_t rate;
 	uint64_t burst;
 	int64_t tokens;
+	uint64_t part;
 	uint64_t filled;
 };
 
