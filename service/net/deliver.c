@@ -237,19 +237,37 @@ static inline void deliver_commit(struct net_nic *nic, struct net_queue *q, unsi
 
 /* ---- frames ------------------------------------------------------------------- */
 
-/* 14 bytes or more, without a call. */
-static inline void deliver_copy_short(uint8_t *to, const uint8_t *from, uint32_t bytes)
+/* Most frames: one buffer is enough. */
+static inline bool deliver_one(struct net_nic *nic, struct net_queue *q,
+			       const struct mullion_frame *frame)
 {
-	uint32_t i = 0;
+	uint32_t bytes = frame->packet.bytes;
+	uint32_t head_bytes = frame->packet.head_bytes;
+	struct net_buffer buffer;
 
-	if (bytes < 32) {
-		memcpy(to, from, bytes);
-		return;
+	if (!nic->batch || !q->posted)
+		return false;
+	buffer = q->buffers[q->posted - 1];
+	if (buffer.bytes < bytes || !deliver_room(q, 1))
+		return false;
+	net_copy_short(buffer.base, frame->packet.head, head_bytes);
+	if (bytes > head_bytes) {
+		if (frame->body_count == 1)
+			memcpy(buffer.base + head_bytes, frame->body->iov_base,
+			       bytes - head_bytes);
+		else
+			mullion_frame_copy(frame, &(struct iovec){ buffer.base, bytes }, 1);
 	}
-	for (; i + 32 < bytes; i += 32)
-		__builtin_memcpy(to + i, from + i, 32);
-	/* The rest, and some of what went before. */
-	__builtin_memcpy(to + bytes - 32, from + bytes - 32, 32);
+	q->posted--;
+	q->entries[q->received++] = (struct mullion_net_entry){
+		.cookie = buffer.cookie,
+		.length = bytes,
+	};
+	deliver_prefetch(q);
+	net_dirty(q);
+	nic->counters->tx_frames++;
+	nic->counters->tx_bytes += bytes;
+	return true;
 }
 
 void net_deliver(struct net_nic *nic, const struct mullion_frame *frame)
@@ -259,15 +277,14 @@ void net_deliver(struct net_nic *nic, const struct mullion_frame *frame)
 	uint32_t bytes = frame->packet.bytes;
 	unsigned int n;
 
+	if (q && deliver_one(nic, q, frame))
+		return;
 	n = q ? deliver_reserve(nic, q, bytes, iov) : 0;
 	if (!n) {
 		deliver_drop(nic, q);
 		return;
 	}
-	if (n == 1 && bytes == frame->packet.head_bytes)
-		deliver_copy_short(iov[0].iov_base, frame->packet.head, bytes);
-	else
-		mullion_frame_copy(frame, iov, n);
+	mullion_frame_copy(frame, iov, n);
 	deliver_commit(nic, q, n, bytes, NULL);
 }
 

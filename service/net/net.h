@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../../abi/net.h"
 #include "../common/loop.h"
@@ -210,6 +211,23 @@ static inline bool net_room(struct net_queue *q, unsigned int want)
 		return false;
 	}
 	return free >= (int)want;
+}
+
+/* A few bytes, without a call. */
+static inline void net_copy_short(void *to, const void *from, uint32_t bytes)
+{
+	const uint8_t *f = from;
+	uint8_t *t = to;
+	uint32_t i = 0;
+
+	if (bytes < 32) {
+		memcpy(t, f, bytes);
+		return;
+	}
+	for (; i + 32 < bytes; i += 32)
+		memcpy(t + i, f + i, 32);
+	/* The rest, and some of what went before. */
+	memcpy(t + bytes - 32, f + bytes - 32, 32);
 }
 
 /* It has something to be flushed at the end of the turn. */

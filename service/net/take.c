@@ -162,8 +162,44 @@ static inline void take_prefetch(const struct net_nic *nic,
 		__builtin_prefetch(base);
 }
 
+/* A frame of one piece that asks for nothing; false if it is not one of those. */
+static inline bool take_plain_frame(struct net_nic *nic, struct net_queue *q,
+				    const struct mullion_net_entry *entry, uint32_t *cost)
+{
+	uint8_t head[MULLION_PACKET_HEAD_MAX];
+	uint32_t bytes = entry->length;
+	struct mullion_frame frame;
+	struct iovec body;
+	uint8_t *base;
+	bool good;
+
+	if ((entry->flags & (MULLION_NET_MORE | MULLION_NET_NEEDS_CSUM)) ||
+	    entry->gso_type || bytes < MULLION_ETHER_BYTES ||
+	    bytes > MULLION_NET_FRAME_MAX || !nic->link_up)
+		return false;
+	base = mullion_memory_at(nic->memory, entry->address, bytes);
+	if (!base)
+		return false;
+	frame.packet.head = head;
+	frame.packet.bytes = bytes;
+	frame.packet.head_bytes = bytes < sizeof(head) ? bytes : sizeof(head);
+	frame.offload = (struct mullion_offload){
+		.flags = entry->flags & MULLION_NET_DATA_VALID,
+	};
+	body.iov_base = base + frame.packet.head_bytes;
+	body.iov_len = bytes - frame.packet.head_bytes;
+	frame.body = &body;
+	frame.body_count = 1;
+	net_copy_short(head, base, frame.packet.head_bytes);
+	good = net_forward(&nic->port, &frame);
+	take_count(nic, bytes, good);
+	take_done(q, entry->cookie, good);
+	*cost += take_cost(bytes);
+	return true;
+}
+
 /* The frame that begins with entries[0]; returns its entries. */
-static inline uint32_t take_batch_frame(struct net_nic *nic, struct net_queue *q,
+static uint32_t take_batch_frame(struct net_nic *nic, struct net_queue *q,
 					const struct mullion_net_entry *entries,
 					uint32_t count, uint32_t *cost)
 {
@@ -216,7 +252,12 @@ static uint32_t take_batch(struct net_nic *nic, struct net_queue *q,
 	for (uint32_t i = 0; i < count;) {
 		if (i + TAKE_AHEAD < count)
 			take_prefetch(nic, &entries[i + TAKE_AHEAD]);
-		if (__builtin_expect(good, 1)) {
+		if (__builtin_expect(good && take_plain_frame(nic, q, &entries[i], &cost),
+				     1)) {
+			i++;
+			continue;
+		}
+		if (good) {
 			i += take_batch_frame(nic, q, &entries[i], count - i, &cost);
 			continue;
 		}
