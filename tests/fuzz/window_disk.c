@@ -43,9 +43,7 @@ static const struct mullion_class window_disk = {
 	.turn_end = disk_turn_end,
 };
 
-const struct mullion_class *const window_class = &window_disk;
-
-const void *window_class_config(size_t *bytes, int *fd)
+static const void *window_disk_config(size_t *bytes, int *fd)
 {
 	static uint8_t memory[sizeof(struct mullion_disk_config) +
 			      LUNS * sizeof(struct mullion_disk_lun)];
@@ -72,3 +70,11 @@ const void *window_class_config(size_t *bytes, int *fd)
 	}
 	return config;
 }
+
+const struct window_class window_class = {
+	.class = &window_disk,
+	.window_bytes = 4 << 20,
+	.config = window_disk_config,
+	.request = window_scsi_request,
+	.served = window_scsi_served,
+};

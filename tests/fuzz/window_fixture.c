@@ -3,11 +3,17 @@
 #include "../lib/fixture_class.h"
 #include "window_class.h"
 
-const struct mullion_class *const window_class = &fixture_class;
-
-const void *window_class_config(size_t *bytes, int *fd)
+static const void *window_fixture_config(size_t *bytes, int *fd)
 {
 	*bytes = 0;
 	*fd = -1;
 	return NULL;
 }
+
+const struct window_class window_class = {
+	.class = &fixture_class,
+	.window_bytes = 4 << 20,
+	.config = window_fixture_config,
+	.request = window_scsi_request,
+	.served = window_scsi_served,
+};
