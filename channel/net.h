@@ -104,6 +104,7 @@ struct mullion_net_statistics {
 	uint64_t rx_frames;
 	uint64_t rx_bytes;
 	uint64_t rx_dropped;	/* by the service, for want of buffers */
+	uint64_t rx_malformed;	/* dropped here: offloads that make no sense */
 	uint64_t posts;		/* buffers */
 	uint64_t stale;		/* messages of another epoch, dropped */
 	uint64_t bogus;		/* messages that make no sense; each a fault */

@@ -12,7 +12,8 @@
  * back as.  Free buffers are a stack: those used last, which are still in the
  * cache, are used first.  What a service returns is believed as far as the array
  * goes: a buffer that it does not have, a length beyond the buffer's, a frame
- * without end or with an offload that was never asked for, each is a fault.
+ * without end, each is a fault.  A frame with an offload that was never asked for,
+ * or that makes no sense, may be another guest's doing: it is dropped and counted.
  *
  * Received frames go straight to the caller's array; those that come while he
  * only waits are kept in a ring with room for every buffer that there is.
@@ -423,19 +424,30 @@ static inline bool io_entry_read(struct mullion_net *nic, unsigned int pair,
 	return true;
 }
 
-/* Pieces of one message, checked; returns the frames, or -EPROTO. */
+/* Give a frame's buffers back: nothing of it reaches the caller. */
+static void io_drop(struct mullion_net *nic, const struct mullion_net_piece *pieces,
+		    const struct mullion_net_piece *end)
+{
+	for (; pieces < end; pieces++) {
+		nic->state[pieces->buffer] = NET_FREE;
+		nic->free[nic->free_count++] = pieces->buffer;
+	}
+	nic->statistics.rx_malformed++;
+}
+
+/*
+ * Pieces of one message, checked; returns how many there are of whole frames,
+ * or -EPROTO.
+ */
 static int io_read_frames(struct mullion_net *nic, unsigned int pair,
 			  const struct mullion_net_batch *batch, unsigned int count,
 			  struct mullion_net_piece *pieces)
 {
-	struct mullion_net_piece *first = pieces;
-	uint64_t sum = 0;
+	struct mullion_net_piece *first = pieces, *piece = pieces;
+	uint64_t frames = 0, sum = 0;
 	uint32_t bytes = 0;
-	int frames = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		struct mullion_net_piece *piece = &pieces[i];
-
 		if (!io_entry_read(nic, pair, &batch->entries[i], piece))
 			return -EPROTO;
 		nic->pair[pair].posted--;
@@ -448,23 +460,29 @@ static int io_read_frames(struct mullion_net *nic, unsigned int pair,
 			memcpy(&piece->flags, &meta, sizeof(meta));
 			piece->csum_offset = 0;
 		}
-		if (piece->flags & MULLION_NET_MORE)
+		if (piece++->flags & MULLION_NET_MORE)
 			continue;
-		if (bytes < ETH_HEADER_SIZE || bytes > MULLION_NET_FRAME_MAX)
-			return -EPROTO;
-		if (first->flags & ~(MULLION_NET_NEEDS_CSUM | MULLION_NET_DATA_VALID |
-				     MULLION_NET_MORE))
+		if (bytes < ETH_HEADER_SIZE || bytes > MULLION_NET_FRAME_MAX ||
+		    first->flags & ~(MULLION_NET_NEEDS_CSUM |
+				     MULLION_NET_DATA_VALID | MULLION_NET_MORE))
 			return -EPROTO;
 		if ((first->gso_type || first->flags & MULLION_NET_NEEDS_CSUM) &&
-		    !io_offload_ok(nic, first, bytes))
-			return -EPROTO;
-		frames++;
-		sum += bytes;
+		    !io_offload_ok(nic, first, bytes)) {
+			io_drop(nic, first, piece);
+			piece = first;
+		} else {
+			frames++;
+			sum += bytes;
+		}
 		bytes = 0;
-		first = piece + 1;
+		first = piece;
 	}
+	if (bytes)
+		return -EPROTO;
+	nic->statistics.rx_frames += frames;
 	nic->statistics.rx_bytes += sum;
-	return bytes ? -EPROTO : frames;
+	nic->client.progress += frames;
+	return (int)(piece - pieces);
 }
 
 static void io_keep(struct mullion_net *nic, const struct mullion_net_piece *pieces,
@@ -481,23 +499,21 @@ static int io_received(struct mullion_net *nic, unsigned int pair,
 	unsigned int count = mullion_client_read_u16(&batch->count);
 	bool direct = nic->out && count <= nic->out_room &&
 		      nic->backlog_head == nic->backlog_tail;
-	int frames;
+	int taken;
 
 	if (count > MULLION_NET_BATCH_MAX)
 		return -EPROTO;
 	nic->statistics.rx_dropped += mullion_client_read_u32(&batch->dropped);
-	frames = io_read_frames(nic, pair, batch, count,
-				direct ? nic->out + nic->out_count : local);
-	if (frames < 0)
-		return frames;
+	taken = io_read_frames(nic, pair, batch, count,
+			       direct ? nic->out + nic->out_count : local);
+	if (taken < 0)
+		return taken;
 	if (direct) {
-		nic->out_count += count;
-		nic->out_room -= count;
+		nic->out_count += (unsigned int)taken;
+		nic->out_room -= (unsigned int)taken;
 	} else {
-		io_keep(nic, local, count);
+		io_keep(nic, local, (unsigned int)taken);
 	}
-	nic->statistics.rx_frames += (uint64_t)frames;
-	nic->client.progress += (uint64_t)frames;
 	return 0;
 }
 
