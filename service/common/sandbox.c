@@ -236,8 +236,10 @@ static int sandbox_drop_user(uid_t uid)
 		return 0;
 	if (!uid)
 		uid = SANDBOX_NOBODY;
-	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	/* In a user namespace there may be nobody else to become. */
+	if (setresgid(uid, uid, uid) < 0)
+		return errno == EINVAL ? 0 : -errno;
+	if (setgroups(0, NULL) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return 0;
 }
@@ -326,7 +328,8 @@ static uint32_t sandbox_action(void)
 	return SCMP_ACT_TRAP;
 }
 
-static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls)
+static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls,
+			 const unsigned long *ioctls)
 {
 	int ret = 0;
 
@@ -350,6 +353,9 @@ static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls)
 					       AT_EMPTY_PATH));
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(preadv2), 0);
+	for (; !ret && ioctls && *ioctls; ioctls++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_EQ, *ioctls));
 	for (; !ret && *syscalls >= 0; syscalls++) {
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, *syscalls, 0);
 		/* Already there with all arguments. */
@@ -359,14 +365,14 @@ static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls)
 	return ret;
 }
 
-static int sandbox_seccomp(const int *syscalls)
+static int sandbox_seccomp(const int *syscalls, const unsigned long *ioctls)
 {
 	scmp_filter_ctx filter = seccomp_init(sandbox_action());
 	int ret;
 
 	if (!filter)
 		return -ENOMEM;
-	ret = sandbox_rules(filter, syscalls);
+	ret = sandbox_rules(filter, syscalls, ioctls);
 	if (!ret)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!ret)
@@ -377,9 +383,10 @@ static int sandbox_seccomp(const int *syscalls)
 
 #else
 
-static int sandbox_seccomp(const int *syscalls)
+static int sandbox_seccomp(const int *syscalls, const unsigned long *ioctls)
 {
 	(void)syscalls;
+	(void)ioctls;
 	mullion_log(LOG_WARNING, NULL, "no seccomp: built with a sanitizer, which "
 		    "calls what it likes");
 	return 0;
@@ -400,7 +407,7 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 		goto fail;
 	}
 	step = "closing descriptors";
-	ret = sandbox_close_files(sandbox);
+	ret = sandbox->keep_all ? 0 : sandbox_close_files(sandbox);
 	if (ret < 0)
 		goto fail;
 	sandbox_namespaces();
@@ -438,7 +445,7 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 		goto fail;
 	}
 	step = "seccomp";
-	ret = sandbox_seccomp(sandbox->syscalls);
+	ret = sandbox_seccomp(sandbox->syscalls, sandbox->ioctls);
 	if (ret < 0)
 		goto fail;
 	return 0;

@@ -8,6 +8,7 @@
 #ifndef MULLION_SERVICE_SANDBOX_H
 #define MULLION_SERVICE_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,20 +18,24 @@
  * @keep: descriptors that stay open, besides 0, 1 and 2; negative ones are
  *	skipped
  * @keep_count: of them
+ * @keep_all: all stay open: the program opened what it needs, and nothing else
  * @syscalls: what the class needs besides the common list; ended by -1
+ * @ioctls: requests that it makes, ended by 0; NULL: none
  */
 struct mullion_sandbox {
 	uid_t uid;
 	const int *keep;
 	size_t keep_count;
+	bool keep_all;
 	const int *syscalls;
+	const unsigned long *ioctls;
 };
 
 /**
  * mullion_sandbox_enter() - no way back
  *
  * Namespaces and Landlock that this kernel does not give are logged and gone
- * without; capabilities, user, no_new_privs and seccomp must work.
+ * without; root of a user namespace in which there is nobody else stays itself; capabilities, user, no_new_privs and seccomp must work.
  *
  * Return: 0 or negative errno, and then the service must not go on.
  */
