@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* tests/host/client.c - a process guest with one disk, for tests */
+/* tests/host/client.c - process guests, with a disk or a network card, for tests */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "../../abi/guid.h"
 #include "client.h"
 
-#define CLIENT_MS 20000
+#define CLIENT_MS 60000
 
 void client_fail(const char *format, ...)
 {
@@ -23,6 +23,37 @@ void client_fail(const char *format, ...)
 	exit(1);
 }
 
+struct mullion_guest *client_guest(const char *name)
+{
+	struct mullion_guest *guest;
+	int r;
+
+	r = mullion_guest_connect(&guest, NULL, name);
+	if (r < 0)
+		client_fail("guest %s: cannot attach: %s", name, strerror(-r));
+	r = mullion_guest_wait_ready(guest, CLIENT_MS);
+	if (r < 0)
+		client_fail("guest %s: not ready: %s", name, strerror(-r));
+	return guest;
+}
+
+struct mullion_net *client_net(struct mullion_guest *guest, const char *name,
+			       const struct mullion_net_options *options)
+{
+	static const guid_t type = VISOR_VNIC_CHANNEL_GUID;
+	struct mullion_guest_device *device =
+		mullion_guest_device_find(guest, &type, 0);
+	struct mullion_net *nic;
+	int r;
+
+	if (!device)
+		client_fail("guest %s: has no network card", name);
+	r = mullion_net_open(&nic, device, options, CLIENT_MS);
+	if (r < 0)
+		client_fail("guest %s: network card: %s", name, strerror(-r));
+	return nic;
+}
+
 void client_open(struct client *client, const char *name, uint32_t lun,
 		 unsigned int seconds)
 {
@@ -33,12 +64,7 @@ void client_open(struct client *client, const char *name, uint32_t lun,
 
 	alarm(seconds);
 	client->lun = lun;
-	r = mullion_guest_connect(&client->guest, NULL, name);
-	if (r < 0)
-		client_fail("guest %s: cannot attach: %s", name, strerror(-r));
-	r = mullion_guest_wait_ready(client->guest, CLIENT_MS);
-	if (r < 0)
-		client_fail("guest %s: not ready: %s", name, strerror(-r));
+	client->guest = client_guest(name);
 	device = mullion_guest_device_find(client->guest, &type, 0);
 	if (!device)
 		client_fail("guest %s: has no disk", name);

@@ -7,6 +7,7 @@
 
 #include "../../channel/disk.h"
 #include "../../channel/guest.h"
+#include "../../channel/net.h"
 
 struct client {
 	struct mullion_guest *guest;
@@ -18,6 +19,13 @@ struct client {
 /* Say why and end with status 1. */
 _Noreturn void client_fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
+
+/* Become guest @name, with all its devices announced. */
+struct mullion_guest *client_guest(const char *name);
+
+/* Open its first network card. */
+struct mullion_net *client_net(struct mullion_guest *guest, const char *name,
+			       const struct mullion_net_options *options);
 
 /* Become guest @name and open its disk; the program may run for @seconds. */
 void client_open(struct client *client, const char *name, uint32_t lun,
