@@ -23,7 +23,7 @@
 #include "../../channel/spin.h"
 
 #define CP_TIMEOUT_NS	60000000000ULL
-#define CP_BUS_BYTES	(16ULL << 20)
+#define CP_BUS_BYTES	(32ULL << 20)
 #define CP_CHANNELS	(4ULL << 20)
 
 /* Not assert(): it must hold in every build type. */
@@ -34,6 +34,8 @@
 			abort();					\
 		}							\
 	} while (0)
+
+static const guid_t cp_vhba = VISOR_VHBA_CHANNEL_GUID;
 
 static int cp_memfd(const char *name, uint64_t size)
 {
@@ -274,6 +276,9 @@ void cp_world_init(struct cp_world *world, const char *program)
 	world->pid = -1;
 	world->socket = -1;
 	world->store_fd = -1;
+	world->wide_fd = -1;
+	world->devices = 1;
+	world->type = cp_vhba;
 	memset(&world->uuid, 0x5a, sizeof(world->uuid));
 	world->channel_bytes = cp_channel_bytes(program);
 	cp_window_make(&world->service_window, MULLION_WINDOW_COMMAND,
@@ -378,20 +383,21 @@ static void cp_bus_packet(union controlvm_packet *packet)
 	packet->create_bus.bus_data_type_guid = type;
 }
 
-static void cp_device_packet(const struct cp_world *world,
+static void cp_device_packet(const struct cp_world *world, unsigned int number,
 			     union controlvm_packet *packet)
 {
-	static const guid_t type = VISOR_VHBA_CHANNEL_GUID;
-
 	memset(packet, 0, sizeof(*packet));
 	packet->create_device.bus_no = 1;
+	packet->create_device.dev_no = number;
 	packet->create_device.channel_addr =
-		MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_DEVICE_OFFSET);
+		MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_DEVICE_OFFSET +
+				    number * world->channel_bytes);
 	packet->create_device.channel_bytes = world->channel_bytes;
-	packet->create_device.data_type_guid = type;
+	packet->create_device.data_type_guid = world->type;
 	packet->create_device.dev_inst_guid = world->uuid;
-	packet->create_device.intr.reserved1 = 1;
-	packet->create_device.intr.recv_irq_vector = 1;
+	packet->create_device.dev_inst_guid.b[0] = (__u8)(world->uuid.b[0] + number);
+	packet->create_device.intr.reserved1 = 1 + number;
+	packet->create_device.intr.recv_irq_vector = 1 + number;
 }
 
 static void cp_wait_attached(struct cp_world *world, struct cp_control *control)
@@ -405,12 +411,55 @@ static void cp_wait_attached(struct cp_world *world, struct cp_control *control)
 	}
 }
 
+static struct cp_payload cp_payload;
+
+static void cp_world_start_device(struct cp_world *world, bool adopt, unsigned int number)
+{
+	struct cp_control *control = &world->service_control;
+	uint64_t handle = ++control->handle;
+	const unsigned char *part = world->class_part;
+	union controlvm_packet packet;
+	size_t bytes;
+
+	if (world->store_fd >= 0)
+		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
+					    0, &world->store_fd, 1));
+	cp_device_packet(world, number, &packet);
+	if (part)
+		part += number * world->class_bytes;
+	bytes = cp_payload_make(world, adopt, part, world->class_bytes, &cp_payload);
+	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
+				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
+				     &cp_payload, bytes, handle));
+}
+
+static void cp_world_start_wide(struct cp_world *world)
+{
+	struct cp_control *control = &world->service_control;
+	uint64_t handle = ++control->handle;
+	union controlvm_packet packet;
+	size_t bytes;
+
+	if (!world->wide_part)
+		return;
+	if (world->wide_fd >= 0)
+		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
+					    0, &world->wide_fd, 1));
+	memset(&packet, 0, sizeof(packet));
+	packet.reconfigure_device.bus_no = MULLION_SERVICE_WIDE;
+	packet.reconfigure_device.dev_no = MULLION_SERVICE_WIDE;
+	bytes = cp_payload_make(world, false, world->wide_part, world->wide_bytes,
+				&cp_payload);
+	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_RECONFIGURE,
+				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
+				     &cp_payload, bytes, handle));
+}
+
 void cp_world_start(struct cp_world *world, bool adopt)
 {
 	struct cp_control *control = &world->service_control;
 	struct cp_window *bus = &world->bus_window;
 	union controlvm_packet packet;
-	static struct cp_payload payload;
 	size_t payload_bytes;
 	int doorbells[2];
 	uint64_t handle;
@@ -431,8 +480,9 @@ void cp_world_start(struct cp_world *world, bool adopt)
 
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
 				     NULL, 0, ++control->handle));
+	cp_world_start_wide(world);
 	payload_bytes = cp_payload_make(world, adopt, &bus->header,
-					sizeof(bus->header), &payload);
+					sizeof(bus->header), &cp_payload);
 	handle = ++control->handle;
 	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
 				    &bus->fd, 1));
@@ -443,17 +493,9 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	cp_bus_packet(&packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE,
 				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &payload, payload_bytes, handle));
-	handle = ++control->handle;
-	if (world->store_fd >= 0)
-		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
-					    0, &world->store_fd, 1));
-	cp_device_packet(world, &packet);
-	payload_bytes = cp_payload_make(world, adopt, world->class_part,
-					world->class_bytes, &payload);
-	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
-				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &payload, payload_bytes, handle));
+				     &cp_payload, payload_bytes, handle));
+	for (unsigned int i = 0; i < world->devices; i++)
+		cp_world_start_device(world, adopt, i);
 }
 
 void cp_world_kill(struct cp_world *world)
@@ -488,9 +530,11 @@ void cp_world_guest(struct cp_world *world)
 	cp_bus_packet(&packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE, 0, &packet,
 				     NULL, 0, ++control->handle));
-	cp_device_packet(world, &packet);
-	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE, 0,
-				     &packet, NULL, 0, ++control->handle));
+	for (unsigned int i = 0; i < world->devices; i++) {
+		cp_device_packet(world, i, &packet);
+		cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE, 0,
+					     &packet, NULL, 0, ++control->handle));
+	}
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_READY, 0, NULL,
 				     NULL, 0, ++control->handle));
 }

@@ -50,7 +50,7 @@ struct cp_control {
 	bool answered;
 };
 
-/* A service with one device, and the guest that uses it. */
+/* A service with some devices on one bus, and the guest that uses them. */
 struct cp_world {
 	const char *program;
 	struct cp_window service_window;
@@ -61,11 +61,17 @@ struct cp_world {
 	int state_fd;
 	struct mullion_state_area *state;
 	int store_fd;			/* -1: none */
-	const void *class_part;		/* of the configuration; may be NULL */
+	guid_t type;			/* of the devices; vHBA if not changed */
+	unsigned int devices;		/* 1 if not changed */
+	/* Of the first device's configuration, may be NULL; the others' follow. */
+	const void *class_part;
 	size_t class_bytes;
+	const void *wide_part;		/* of the service's configuration, or NULL */
+	size_t wide_bytes;
+	int wide_fd;			/* its store; -1: none */
 	uint64_t channel_bytes;
 	uint64_t generation;
-	guid_t uuid;
+	guid_t uuid;			/* of the first; others differ in byte 0 */
 	pid_t pid;
 	int socket;
 	struct mullion_guest *guest;
