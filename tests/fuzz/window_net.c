@@ -109,14 +109,21 @@ static void window_net_request(struct input *in, struct window_client *client)
 	mullion_sq_publish(cmd);
 }
 
-static void peer_begin(struct net_peer *peer, struct inproc_bus *bus)
+/* @attach: of a client that has just attached; NULL: attach now. */
+static void peer_begin(struct net_peer *peer, struct inproc_bus *bus,
+		       const struct mullion_attach *attach)
 {
 	net_peer_init(peer, bus->channel, service_attach_channel_bytes(&net_class),
 		      bus->pool);
-	peer->attach.incarnation = bus->device->incarnation + 1;
-	net_peer_raise(peer, NET_PEER_BATCH);
-	inproc_turn();
-	inproc_turn();
+	if (attach) {
+		peer->attach = *attach;
+		peer->batch = true;
+	} else {
+		peer->attach.incarnation = bus->device->incarnation + 1;
+		net_peer_raise(peer, NET_PEER_BATCH);
+		inproc_turn();
+		inproc_turn();
+	}
 	REQUIRE(net_peer_attached(peer));
 	net_peer_post(peer, 0, 0, BUFFERS, RX, BUFFER);
 	net_peer_enable(peer, true, 1);
@@ -147,8 +154,8 @@ static void peer_frame(struct net_peer *from, struct net_peer *to, uint8_t fill)
 /* A frame each way. */
 static void window_net_served(struct window_client *client)
 {
-	peer_begin(&peers[0], &client->bus);
-	peer_begin(&peers[1], &other_bus);
+	peer_begin(&peers[0], &client->bus, &client->attach);
+	peer_begin(&peers[1], &other_bus, NULL);
 	peer_frame(&peers[0], &peers[1], 3);
 	peer_frame(&peers[1], &peers[0], 5);
 }
