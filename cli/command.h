@@ -8,6 +8,7 @@
 #ifndef MULLION_CLI_COMMAND_H
 #define MULLION_CLI_COMMAND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ enum mullion_complete {
 	MULLION_COMPLETE_OBJECT,	/* guests and services */
 	MULLION_COMPLETE_SERVICE,
 	MULLION_COMPLETE_DEFINITION,
+	MULLION_COMPLETE_NETWORK,
 	MULLION_COMPLETE_WORDS,		/* those of `words` */
 };
 
@@ -140,6 +142,18 @@ int mullion_complete_script(const char *shell);
 int mullion_complete_names(const char *kind);
 int mullion_complete_synopsis(void);
 
+/**
+ * mullion_definition_put() - read files of definitions, send them to @path
+ *
+ * Return: exit status.
+ */
+int mullion_definition_put(struct mullion_cli *cli, const char *path);
+
+/**
+ * mullion_show_print() - an answer of the API, member by member or as JSON
+ */
+void mullion_show_print(json_t *answer, bool json);
+
 /* The sub-commands; each has a file of its own or shares that of its noun. */
 int mullion_cmd_run(struct mullion_cli *cli);
 int mullion_cmd_start(struct mullion_cli *cli);
@@ -157,6 +171,13 @@ int mullion_cmd_device_set(struct mullion_cli *cli);
 int mullion_cmd_device_remove(struct mullion_cli *cli);
 int mullion_cmd_service_list(struct mullion_cli *cli);
 int mullion_cmd_service_restart(struct mullion_cli *cli);
+int mullion_cmd_network_list(struct mullion_cli *cli);
+int mullion_cmd_network_show(struct mullion_cli *cli);
+int mullion_cmd_network_define(struct mullion_cli *cli);
+int mullion_cmd_network_undefine(struct mullion_cli *cli);
+int mullion_cmd_network_start(struct mullion_cli *cli);
+int mullion_cmd_network_stop(struct mullion_cli *cli);
+int mullion_cmd_network_capture(struct mullion_cli *cli);
 int mullion_cmd_define(struct mullion_cli *cli);
 int mullion_cmd_undefine(struct mullion_cli *cli);
 int mullion_cmd_definition_list(struct mullion_cli *cli);
@@ -172,6 +193,8 @@ extern const struct mullion_option mullion_ps_options[];
 extern const struct mullion_option mullion_show_options[];
 extern const struct mullion_option mullion_logs_options[];
 extern const struct mullion_option mullion_device_remove_options[];
+extern const struct mullion_option mullion_network_stop_options[];
+extern const struct mullion_option mullion_network_capture_options[];
 extern const struct mullion_option mullion_events_options[];
 
 #endif

@@ -19,6 +19,7 @@ static const struct {
 	{ MULLION_COMPLETE_GUEST, "guests" },
 	{ MULLION_COMPLETE_SERVICE, "services" },
 	{ MULLION_COMPLETE_DEFINITION, "definitions" },
+	{ MULLION_COMPLETE_NETWORK, "networks" },
 	{ MULLION_COMPLETE_OBJECT, "objects" },
 };
 
@@ -68,6 +69,8 @@ int mullion_complete_names(const char *kind)
 		complete_names("services");
 	if (!strcmp(kind, "definitions"))
 		complete_names("definitions");
+	if (!strcmp(kind, "networks"))
+		complete_names("networks");
 	return 0;
 }
 

@@ -50,10 +50,10 @@ static ssize_t definition_read(const char *file, char *text)
 	return len;
 }
 
-static int definition_put(const char *file, const char *text, size_t len)
+static int definition_put(const char *where, const char *file, const char *text, size_t len)
 {
 	char *full = !strcmp(file, "-") ? realpath(".", NULL) : realpath(file, NULL);
-	char *with_name = NULL, *path;
+	char *with_name = NULL, *format = NULL, *path = NULL;
 	struct mullion_request request = {
 		.method = "PUT", .type = "text/plain", .body = text, .length = len, .cancel = -1,
 	};
@@ -62,17 +62,20 @@ static int definition_put(const char *file, const char *text, size_t len)
 	/* For messages, which name FILE:LINE. */
 	if (full && !strcmp(file, "-") && asprintf(&with_name, "%s/-", full) < 0)
 		with_name = NULL;
-	path = mullion_client_path("/v1/definitions?file=%s",
-				   with_name ? with_name : full ? full : file);
-	request.path = path;
-	ret = mullion_client_stream(&request);
+	ret = asprintf(&format, "%s?file=%%s", where) < 0 ? -ENOMEM : 0;
+	if (!ret) {
+		path = mullion_client_path(format, with_name ? with_name : full ? full : file);
+		request.path = path;
+		ret = mullion_client_stream(&request);
+		free(format);
+	}
 	free(path);
 	free(with_name);
 	free(full);
 	return ret;
 }
 
-int mullion_cmd_define(struct mullion_cli *cli)
+int mullion_definition_put(struct mullion_cli *cli, const char *path)
 {
 	char *text = malloc(DEFINITION_MAX + 1);
 	int status = 0;
@@ -82,11 +85,16 @@ int mullion_cmd_define(struct mullion_cli *cli)
 	for (int i = 0; i < cli->argc; i++) {
 		ssize_t len = definition_read(cli->argv[i], text);
 
-		if (len < 0 || definition_put(cli->argv[i], text, len))
+		if (len < 0 || definition_put(path, cli->argv[i], text, len))
 			status = cli->failure;
 	}
 	free(text);
 	return status;
+}
+
+int mullion_cmd_define(struct mullion_cli *cli)
+{
+	return mullion_definition_put(cli, "/v1/definitions");
 }
 
 int mullion_cmd_undefine(struct mullion_cli *cli)

@@ -75,6 +75,7 @@ int mullion_cmd_ps(struct mullion_cli *cli)
 		{ "CPUS", "cpus", MULLION_FORMAT_NUMBER },
 		{ "MEMORY", "memory", MULLION_FORMAT_BYTES },
 		{ "DISKS", "disks", MULLION_FORMAT_NUMBER },
+		{ "NETS", "nets", MULLION_FORMAT_NUMBER },
 		{ "PID", "pid", MULLION_FORMAT_NUMBER },
 		{ "STARTED", "started", MULLION_FORMAT_SINCE },
 		{ "EXIT", "exit.status", MULLION_FORMAT_NUMBER },

@@ -68,6 +68,35 @@ const struct mullion_command mullion_commands[] = {
 		.complete = MULLION_COMPLETE_GUEST, .options = mullion_device_remove_options,
 		.run = mullion_cmd_device_remove,
 	}, {
+		.name = "network list", .operands = "", .summary = "List networks",
+		.json = true, .run = mullion_cmd_network_list,
+	}, {
+		.name = "network show", .operands = "NAME", .min = 1, .max = 1, .json = true,
+		.summary = "Show a network's uplink, its ports and what they counted",
+		.complete = MULLION_COMPLETE_NETWORK, .run = mullion_cmd_network_show,
+	}, {
+		.name = "network define", .operands = "FILE...", .min = 1, .max = -1,
+		.summary = "Store network definitions (`-' is standard input)",
+		.complete = MULLION_COMPLETE_FILE, .run = mullion_cmd_network_define,
+	}, {
+		.name = "network undefine", .operands = "NAME...", .min = 1, .max = -1,
+		.summary = "Forget network definitions; what runs carries on",
+		.complete = MULLION_COMPLETE_NETWORK, .run = mullion_cmd_network_undefine,
+	}, {
+		.name = "network start", .operands = "NAME...", .min = 1, .max = -1,
+		.summary = "Start networks; they stay when no guest uses them",
+		.complete = MULLION_COMPLETE_NETWORK, .run = mullion_cmd_network_start,
+	}, {
+		.name = "network stop", .operands = "NAME...", .min = 1, .max = -1,
+		.summary = "Stop networks that no guest uses",
+		.complete = MULLION_COMPLETE_NETWORK, .options = mullion_network_stop_options,
+		.run = mullion_cmd_network_stop,
+	}, {
+		.name = "network capture", .operands = "NAME", .min = 1, .max = 1,
+		.summary = "Write the frames of a network to a pcap file",
+		.complete = MULLION_COMPLETE_NETWORK,
+		.options = mullion_network_capture_options, .run = mullion_cmd_network_capture,
+	}, {
 		.name = "service list", .operands = "", .summary = "List service partitions",
 		.json = true, .run = mullion_cmd_service_list,
 	}, {

@@ -33,6 +33,7 @@ enum {
 	RUN_ACCEL,
 	RUN_MACHINE,
 	RUN_TIMEOUT,
+	RUN_NET,
 };
 
 const struct mullion_option mullion_run_options[] = {
@@ -41,6 +42,9 @@ const struct mullion_option mullion_run_options[] = {
 	{ .id = 'd', .name = "disk", .arg = "SPEC",
 	  .help = "a disk: PATH|NBD-URI|null:SIZE[,OPTION]...",
 	  .complete = MULLION_COMPLETE_FILE, .repeat = true },
+	{ .id = RUN_NET, .name = "net", .arg = "SPEC",
+	  .help = "a network interface: NETWORK[,OPTION]..., such as nat",
+	  .complete = MULLION_COMPLETE_NETWORK, .repeat = true },
 	{ .id = RUN_ROOT, .name = "root", .arg = "SPEC",
 	  .help = "boot the system on this disk", .complete = MULLION_COMPLETE_FILE },
 	{ .id = RUN_KERNEL, .name = "kernel", .arg = "FILE", .help = "kernel to boot",
@@ -114,12 +118,13 @@ static int run_definition(struct mullion_cli *cli, const char *name, json_t *gue
 		{ RUN_ROOT, "root" }, { RUN_KERNEL, "kernel" }, { RUN_INITRD, "initrd" },
 		{ RUN_APPEND, "append" }, { RUN_ACCEL, "accel" }, { RUN_MACHINE, "machine" },
 	};
-	json_t *disks = json_array(), *command = json_array();
+	json_t *disks = json_array(), *nets = json_array(), *command = json_array();
 	char *cwd = getcwd(NULL, 0);
 	int status = 0;
 
 	/* The object has them from here on, whatever happens. */
 	json_object_set_new(guest, "disks", disks);
+	json_object_set_new(guest, "nets", nets);
 	json_object_set_new(guest, "command", command);
 	json_object_set_new(guest, "start", json_true());
 	json_object_set_new(guest, "transient", json_true());
@@ -142,6 +147,9 @@ static int run_definition(struct mullion_cli *cli, const char *name, json_t *gue
 	for (size_t i = 0; !status && i < cli->given_count; i++)
 		if (cli->given[i].id == 'd')
 			status = run_list(cli, disks, cli->given[i].value);
+	for (size_t i = 0; !status && i < cli->given_count; i++)
+		if (cli->given[i].id == RUN_NET)
+			status = run_list(cli, nets, cli->given[i].value);
 	for (int i = 0; !status && i < cli->argc; i++)
 		status = run_list(cli, command, cli->argv[i]);
 	return status ? status : run_numbers(cli, guest);

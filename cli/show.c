@@ -151,10 +151,12 @@ static void show_array(json_t *rows, int indent, int depth)
 
 	if (count)
 		mullion_table_print("rows", columns, count, rows, false, indent);
-	/* What does not fit into a table, under the row's name or number. */
+	/* What does not fit into a table, under the row's name, address or number. */
 	json_array_foreach(rows, i, row) {
 		const char *name = json_string_value(json_object_get(row, "name"));
 
+		if (!name)
+			name = json_string_value(json_object_get(row, "mac"));
 		json_object_foreach(row, key, value) {
 			char label[80];
 
@@ -195,7 +197,7 @@ static void show_object(json_t *object, int indent, int depth)
 	}
 }
 
-static void show_print(json_t *answer, bool json)
+void mullion_show_print(json_t *answer, bool json)
 {
 	if (json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));
@@ -334,7 +336,7 @@ static int show_all_access(struct mullion_cli *cli, const char *name, json_t *gu
 	}
 	if (cli->json) {
 		answer = json_pack("{s:O}", "services", list);
-		show_print(answer, true);
+		mullion_show_print(answer, true);
 		json_decref(answer);
 	} else {
 		json_array_foreach(list, i, service) {
@@ -367,7 +369,7 @@ int mullion_cmd_show(struct mullion_cli *cli)
 	if (access)
 		status = show_all_access(cli, name, guest);
 	else
-		show_print(guest ? guest : service, cli->json);
+		mullion_show_print(guest ? guest : service, cli->json);
 	json_decref(guest);
 	json_decref(service);
 	return status;

@@ -115,11 +115,12 @@ static void access_note(const struct mullion_service *service, const char *targe
 	}
 	if (sscanf(name, "window-%u", &id) != 1)
 		return;
-	if (service->window && service->window->id == id) {
+	if (service && service->window && service->window->id == id) {
 		snprintf(note, 160, "its command window");
 		return;
 	}
-	for (const struct mullion_cp_bus *bus = service->buses; bus; bus = bus->service_next)
+	for (const struct mullion_cp_bus *bus = service ? service->buses : NULL; bus;
+	     bus = bus->service_next)
 		if (bus->window->id == id)
 			snprintf(note, 160, "window %u of guest %s", id, bus->guest_name);
 	if (!note[0])
@@ -332,28 +333,26 @@ static void access_note_failure(json_t *unreadable, const char *what, int r)
 	json_array_append_new(unreadable, json_string(text));
 }
 
-int mullion_service_access(const struct mullion_service *service, json_t **ret,
-			   struct mullion_error *err)
+/* @service: whose process it is; NULL: a helper's, which has no windows. */
+static int access_report(const char *name, const char *label, pid_t pid,
+			 const struct mullion_service *service, json_t **ret,
+			 struct mullion_error *err)
 {
 	json_t *out, *unreadable;
 	char path[32];
 	int proc;
 
-	if (!service->process)
-		return mullion_error_set(err, -ESRCH, "cannot look at", service->label,
-					 NULL, "it has no process: it is %s",
-					 mullion_service_state_text(service));
-	snprintf(path, sizeof(path), "/proc/%d", (int)service->process->pid);
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
-		return mullion_error_set(err, -errno, "cannot look at", service->label,
+		return mullion_error_set(err, -errno, "cannot look at", label,
 					 NULL, "%s: %s", path, strerror(errno));
 	unreadable = json_array();
-	out = json_pack("{s:s, s:i, s:o}", "service", service->name,
-			"pid", (int)service->process->pid, "unreadable", unreadable);
+	out = json_pack("{s:s, s:i, s:o}", "service", name, "pid", (int)pid,
+			"unreadable", unreadable);
 	if (!out) {
 		close(proc);
-		return mullion_error_set(err, -ENOMEM, "cannot look at", service->label,
+		return mullion_error_set(err, -ENOMEM, "cannot look at", label,
 					 NULL, "out of memory");
 	}
 	access_note_failure(unreadable, "status", access_read_status(proc, out));
@@ -365,4 +364,21 @@ int mullion_service_access(const struct mullion_service *service, json_t **ret,
 	close(proc);
 	*ret = out;
 	return 0;
+}
+
+int mullion_service_access(const struct mullion_service *service, json_t **ret,
+			   struct mullion_error *err)
+{
+	if (!service->process)
+		return mullion_error_set(err, -ESRCH, "cannot look at", service->label,
+					 NULL, "it has no process: it is %s",
+					 mullion_service_state_text(service));
+	return access_report(service->name, service->label, service->process->pid, service, ret,
+			     err);
+}
+
+int mullion_process_access(const struct mullion_process *process, const char *name,
+			   json_t **ret, struct mullion_error *err)
+{
+	return access_report(name, process->label, process->pid, NULL, ret, err);
 }

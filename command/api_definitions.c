@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "log.h"
+#include "network_definition.h"
 #include "text.h"
 
 static json_t *definitions_entry(const struct mullion_definition *def, const char *path,
@@ -54,7 +55,11 @@ void api_definition_put(struct mullion_api_request *req, const char *name)
 	char *text;
 	int r;
 
-	(void)name;
+	/* one command stores definitions of both kinds */
+	if (mullion_network_definition_is(req->body ? req->body : "", req->body_bytes)) {
+		api_network_put(req, name);
+		return;
+	}
 	r = mullion_definition_anchor(req->body ? req->body : "", req->body_bytes,
 				      file ? file : "definition", &def, &text, &err);
 	if (!r) {

@@ -8,6 +8,7 @@
 
 #include "../abi/window.h"
 #include "core.h"
+#include "network.h"
 #include "partition.h"
 #include "process.h"
 #include "service.h"
@@ -44,6 +45,7 @@ void mullion_core_free(struct mullion_core *core)
 		mullion_partition_free(core->partitions);
 	while (core->services)
 		mullion_service_free(core->services);
+	mullion_networks_free(core);
 	mullion_service_class_free_all(core);
 	mullion_cp_images_free(core);
 	mullion_events_free(core->events);

@@ -23,6 +23,8 @@ struct mullion_service;
 struct mullion_service_class;
 struct mullion_partition;
 struct mullion_image;
+struct mullion_network;
+struct mullion_paths;
 
 /**
  * struct mullion_core - the one of this process
@@ -37,6 +39,8 @@ struct mullion_image;
  * @services: those that exist
  * @partitions: those that exist
  * @images: stores in use, by identity
+ * @networks: those in use
+ * @paths: where definitions of networks are kept; NULL: there are only built-in ones
  */
 struct mullion_core {
 	sd_event *event;
@@ -50,6 +54,8 @@ struct mullion_core {
 	struct mullion_service *services;
 	struct mullion_partition *partitions;
 	struct mullion_image *images;
+	struct mullion_network *networks;
+	const struct mullion_paths *paths;
 };
 
 /**

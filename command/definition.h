@@ -18,7 +18,9 @@
  *	Initrd=/boot/initrd.img
  *	Append=debug
  *	Root=SPEC
- *	Disk=SPEC		any number of times, as is Command=ARG
+ *	Disk=SPEC		any number of times, as are the next two
+ *	Net=NETWORK[,OPTION]...	(command/net_spec.h)
+ *	Command=ARG
  *	Timeout=SECONDS
  */
 #ifndef MULLION_COMMAND_DEFINITION_H
@@ -34,6 +36,7 @@
 
 #define MULLION_NAME_MAX	64
 #define MULLION_DISKS_MAX	63	/* besides the root disk */
+#define MULLION_NETS_MAX	32
 #define MULLION_ARGS_MAX	256
 
 enum mullion_accel {
@@ -52,6 +55,7 @@ enum mullion_accel {
  * @append: added to the kernel command line, or NULL
  * @root: SPEC of the first disk, or NULL
  * @disks: NULL-terminated SPECs; relative paths were made absolute
+ * @nets: NULL-terminated, a network interface each
  * @command: NULL-terminated argv; empty: none
  * @timeout: seconds from the start, 0: none
  */
@@ -68,6 +72,7 @@ struct mullion_definition {
 	char *append;
 	char *root;
 	char *disks[MULLION_DISKS_MAX + 1];
+	char *nets[MULLION_NETS_MAX + 1];
 	char *command[MULLION_ARGS_MAX + 1];
 	double timeout;
 };

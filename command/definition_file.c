@@ -17,20 +17,22 @@
 #include <unistd.h>
 
 #include "definition.h"
+#include "definition_field.h"
 
 #define FILE_BYTES_MAX	65536
 
-static int file_folder(const struct mullion_paths *paths, char out[static PATH_MAX])
+static int file_folder(const struct definition_schema *schema,
+		       const struct mullion_paths *paths, char out[static PATH_MAX])
 {
-	return snprintf(out, PATH_MAX, "%s/definitions", paths->state) < PATH_MAX ?
+	return snprintf(out, PATH_MAX, "%s/%s", paths->state, schema->folder) < PATH_MAX ?
 	       0 : -ENAMETOOLONG;
 }
 
-static int file_path(const struct mullion_paths *paths, const char *name, const char *suffix,
-		     char out[static PATH_MAX])
+static int file_path(const struct definition_schema *schema, const struct mullion_paths *paths,
+		     const char *name, const char *suffix, char out[static PATH_MAX])
 {
-	return snprintf(out, PATH_MAX, "%s/definitions/%s%s", paths->state, name, suffix) <
-	       PATH_MAX ? 0 : -ENAMETOOLONG;
+	return snprintf(out, PATH_MAX, "%s/%s/%s%s", paths->state, schema->folder, name,
+			suffix) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 static int file_fsync(const char *path)
@@ -69,18 +71,19 @@ static int file_write(const char *path, const char *text, size_t bytes)
 	return r;
 }
 
-int mullion_definition_save(const struct mullion_paths *paths,
-			    const struct mullion_definition *def, const char *text,
-			    size_t bytes, char path[static PATH_MAX], struct mullion_error *err)
+int definition_save(const struct definition_schema *schema, const struct mullion_paths *paths,
+		    const void *def, const char *text, size_t bytes, char path[static PATH_MAX],
+		    struct mullion_error *err)
 {
+	const char *name = definition_name(schema, def);
 	char folder[PATH_MAX], file[PATH_MAX], tmp[PATH_MAX];
 	int r;
 
-	r = file_folder(paths, folder);
+	r = file_folder(schema, paths, folder);
 	if (!r)
-		r = file_path(paths, def->name, ".ini", file);
+		r = file_path(schema, paths, name, ".ini", file);
 	if (!r)
-		r = file_path(paths, def->name, ".ini.new", tmp);
+		r = file_path(schema, paths, name, ".ini.new", tmp);
 	if (!r && mkdir(folder, 0700) < 0 && errno != EEXIST)
 		r = -errno;
 	if (!r) {
@@ -93,7 +96,7 @@ int mullion_definition_save(const struct mullion_paths *paths,
 	if (!r)
 		r = file_fsync(folder);
 	if (r)
-		return mullion_error_set(err, r, "cannot keep definition", def->name,
+		return mullion_error_set(err, r, "cannot keep definition", name,
 					 "look at the state folder", "%s: %s", folder, strerror(-r));
 	strcpy(path, file);
 	return 0;
@@ -132,34 +135,37 @@ static int file_read(const char *path, char **ret, size_t *ret_bytes)
 	return 0;
 }
 
-int mullion_definition_load(const struct mullion_paths *paths, const char *name,
-			    struct mullion_definition **ret, char **ret_text,
-			    char path[static PATH_MAX], struct mullion_error *err)
+int definition_load(const struct definition_schema *schema, const struct mullion_paths *paths,
+		    const char *name, void **ret, char **ret_text, char path[static PATH_MAX],
+		    struct mullion_error *err)
 {
-	struct mullion_definition *def;
+	void *def;
+	char list[64];
 	char file[PATH_MAX];
 	char *text = NULL;
 	size_t bytes = 0;
 	int r;
 
+	snprintf(list, sizeof(list), "see `%s`", schema->list);
 	/* The name becomes part of a path. */
 	if (!mullion_name_valid(name))
 		return mullion_error_set(err, -ENOENT, "no definition of", name, NULL,
 					 "that is not a name");
-	r = file_path(paths, name, ".ini", file);
+	r = file_path(schema, paths, name, ".ini", file);
 	if (!r)
 		r = file_read(file, &text, &bytes);
 	if (r == -ENOENT)
 		return mullion_error_set(err, r, "no definition of", name,
-					 "see `mullion ps --all`", "there is no %s", file);
+					 list, "there is no %s", file);
 	if (r)
 		return mullion_error_set(err, r, "cannot read definition", name, NULL, "%s: %s",
 					 file, strerror(-r));
-	r = mullion_definition_from_ini(text, bytes, file, NULL, &def, err);
-	if (!r && strcmp(def->name, name)) {
+	r = definition_from_ini(schema, text, bytes, file, NULL, &def, err);
+	if (!r && strcmp(definition_name(schema, def), name)) {
 		mullion_error_set(err, -EINVAL, "bad definition in", file,
-				  "rename the file or change Name=", "Name= is %s", def->name);
-		mullion_definition_unref(def);
+				  "rename the file or change Name=", "Name= is %s",
+				  definition_name(schema, def));
+		schema->release(def);
 		r = -EINVAL;
 	}
 	if (r || !ret_text)
@@ -173,37 +179,39 @@ int mullion_definition_load(const struct mullion_paths *paths, const char *name,
 	return 0;
 }
 
-int mullion_definition_remove(const struct mullion_paths *paths, const char *name,
-			      struct mullion_error *err)
+int definition_remove(const struct definition_schema *schema, const struct mullion_paths *paths,
+		      const char *name, struct mullion_error *err)
 {
 	char file[PATH_MAX], folder[PATH_MAX];
 	int r = -ENOENT;
 
 	if (mullion_name_valid(name))
-		r = file_path(paths, name, ".ini", file);
+		r = file_path(schema, paths, name, ".ini", file);
 	if (!r && unlink(file) < 0)
 		r = -errno;
 	if (!r)
-		r = file_folder(paths, folder);
+		r = file_folder(schema, paths, folder);
 	if (!r)
 		r = file_fsync(folder);
 	if (r == -ENOENT)
 		return mullion_error_set(err, r, "no definition of", name, NULL,
-					 "there is no such file in %s/definitions", paths->state);
+					 "there is no such file in %s/%s", paths->state,
+					 schema->folder);
 	if (r)
 		return mullion_error_set(err, r, "cannot remove definition", name, NULL, "%s: %s",
 					 file, strerror(-r));
 	return 0;
 }
 
-int mullion_definition_names(const struct mullion_paths *paths, char ***ret)
+int definition_names(const struct definition_schema *schema, const struct mullion_paths *paths,
+		     char ***ret)
 {
 	char folder[PATH_MAX];
 	struct dirent **list = NULL;
 	int i, n, count = 0;
 	char **names;
 
-	n = file_folder(paths, folder);
+	n = file_folder(schema, paths, folder);
 	if (n)
 		return n;
 	n = scandir(folder, &list, NULL, alphasort);

@@ -20,11 +20,8 @@
 #include "definition_field.h"
 
 #define DEFINITION_INI_MAX	65536
-#define DEFINITION_INI_FOLDER	(FIELDS + 1)	/* a key that is no field of a definition */
-
-/* Fields that @folder matters for. */
-#define DEFINITION_INI_PATHS \
-	(1U << FIELD_KERNEL | 1U << FIELD_INITRD | 1U << FIELD_ROOT | 1U << FIELD_DISK)
+#define DEFINITION_INI_NONE	(-1)
+#define DEFINITION_INI_FOLDER	31	/* a key that is no field of a definition */
 
 /**
  * struct ini_state - one file being read
@@ -32,14 +29,15 @@
  * @rest: inih takes lines of 200 bytes; the rest of a longer one is given to
  *	it as continuation lines, and put together again here
  * @line: number of the line that was read last
- * @section: "[Guest]" was seen
+ * @section: it was seen
  * @seen: bit mask of fields
  * @folder: what relative paths count from, or NULL; @own_folder: if the text says so
- * @kind, @value: what was read last and waits for its continuation; FIELDS: nothing
+ * @kind, @value: what was read last and waits for its continuation
  * @bad_line: number of the first line with an error, @why is about
  */
 struct ini_state {
-	struct mullion_definition *def;
+	const struct definition_schema *schema;
+	void *def;
 	const char *at, *end;
 	char *rest;
 	unsigned int line;
@@ -63,9 +61,9 @@ static int definition_ini_fail(struct ini_state *s, unsigned int line)
 	return 0;
 }
 
-static const char *definition_ini_name(int kind)
+static const char *definition_ini_name(const struct ini_state *s, int kind)
 {
-	return kind == DEFINITION_INI_FOLDER ? "Folder" : definition_fields[kind].ini;
+	return kind == DEFINITION_INI_FOLDER ? "Folder" : s->schema->fields[kind].ini;
 }
 
 static int definition_ini_set_folder(struct ini_state *s, struct definition_why *why)
@@ -82,20 +80,19 @@ static void definition_ini_flush(struct ini_state *s)
 	struct definition_why why = { 0 };
 	int r;
 
-	if (s->kind == FIELDS || s->bad_line)
+	if (s->kind == DEFINITION_INI_NONE || s->bad_line)
 		return;
 	if (s->kind == DEFINITION_INI_FOLDER)
 		r = definition_ini_set_folder(s, &why);
 	else
-		r = definition_set(s->def, (enum definition_field_kind)s->kind, s->value,
-				   s->folder, &why);
+		r = s->schema->set(s->def, s->kind, s->value, s->folder, &why);
 	if (r == -ENOMEM)
 		definition_why_set(&why, "does not fit into memory");
 	if (r) {
-		definition_why_set(&s->why, "%s= %.360s", definition_ini_name(s->kind), why.text);
+		definition_why_set(&s->why, "%s= %.360s", definition_ini_name(s, s->kind), why.text);
 		definition_ini_fail(s, s->value_line);
 	}
-	s->kind = FIELDS;
+	s->kind = DEFINITION_INI_NONE;
 }
 
 /* Where a line is cut so that inih loses neither blanks nor takes a comment for one. */
@@ -113,17 +110,25 @@ static size_t definition_ini_cut(const char *text, size_t room)
 	return room;
 }
 
+static bool definition_ini_is_section(const char *line, size_t bytes, const char *section)
+{
+	return bytes == strlen(section) + 2 && line[0] == '[' && line[bytes - 1] == ']' &&
+	       !memcmp(line + 1, section, bytes - 2);
+}
+
 static int definition_ini_section(struct ini_state *s, const char *line)
 {
+	const char *section = s->schema->section;
 	size_t bytes = strlen(line);
 
 	while (bytes && isspace((unsigned char)line[bytes - 1]))
 		bytes--;
-	if (bytes != 7 || memcmp(line, "[Guest]", 7))
-		return definition_why_set(&s->why, "unknown section %.*s; only [Guest] is known",
-			       (int)(bytes > 60 ? 60 : bytes), line);
+	if (!definition_ini_is_section(line, bytes, section))
+		return definition_why_set(&s->why, "unknown section %.*s; only [%s] is known",
+			       (int)(bytes > 60 ? 60 : bytes), line, section);
 	if (s->section)
-		return definition_why_set(&s->why, "a second section [Guest]; one file defines one guest");
+		return definition_why_set(&s->why, "a second section [%s]; one file defines one %s",
+			       section, s->schema->thing);
 	s->section = true;
 	return 0;
 }
@@ -190,22 +195,22 @@ static int definition_ini_value(void *arg, const char *section, const char *name
 	(void)section;
 	if (s->bad_line)
 		return 0;
-	if (s->kind != FIELDS && s->value_line == s->line)
+	if (s->kind != DEFINITION_INI_NONE && s->value_line == s->line)
 		return definition_ini_append(s, value);
 	definition_ini_flush(s);
-	for (kind = 0; kind < FIELDS; kind++)
-		if (!strcasecmp(name, definition_fields[kind].ini))
+	for (kind = 0; kind < s->schema->count; kind++)
+		if (!strcasecmp(name, s->schema->fields[kind].ini))
 			break;
-	if (!strcasecmp(name, "Folder"))
-		kind = DEFINITION_INI_FOLDER;
+	if (kind == s->schema->count)
+		kind = strcasecmp(name, "Folder") ? DEFINITION_INI_NONE : DEFINITION_INI_FOLDER;
 	if (!s->section)
-		definition_why_set(&s->why, "%.60s= stands before [Guest]", name);
-	else if (kind == FIELDS)
+		definition_why_set(&s->why, "%.60s= stands before [%s]", name, s->schema->section);
+	else if (kind == DEFINITION_INI_NONE)
 		definition_why_set(&s->why, "unknown key %.60s=", name);
 	else if (s->seen & 1U << kind && (kind == DEFINITION_INI_FOLDER ||
-					  definition_fields[kind].type != JSON_ARRAY))
-		definition_why_set(&s->why, "%s= is given twice", definition_ini_name(kind));
-	else if (kind == DEFINITION_INI_FOLDER && s->seen & DEFINITION_INI_PATHS)
+					  s->schema->fields[kind].type != JSON_ARRAY))
+		definition_why_set(&s->why, "%s= is given twice", definition_ini_name(s, kind));
+	else if (kind == DEFINITION_INI_FOLDER && s->seen & s->schema->paths)
 		definition_why_set(&s->why, "Folder= stands behind a path that could count from it");
 	else
 		goto take;
@@ -227,16 +232,20 @@ static int definition_ini_parse(struct ini_state *s)
 		return -EINVAL;
 	if (r) {
 		/* inih counts continuation lines too; it saw no value there. */
-		definition_why_set(&s->why, r > 0 ? "neither KEY=VALUE nor [Guest] nor a comment" :
-			"out of memory");
+		if (r > 0)
+			definition_why_set(&s->why, "neither KEY=VALUE nor [%s] nor a comment",
+					   s->schema->section);
+		else
+			definition_why_set(&s->why, "out of memory");
 		s->bad_line = r > 0 && (unsigned int)r <= s->line ? (unsigned int)r : s->line;
 		return -EINVAL;
 	}
 	if (!s->section) {
 		s->bad_line = 1;
-		return definition_why_set(&s->why, "there is no section [Guest]");
+		return definition_why_set(&s->why, "there is no section [%s]",
+					  s->schema->section);
 	}
-	if (definition_check(s->def, &s->why)) {
+	if (s->schema->check(s->def, &s->why)) {
 		s->bad_line = s->line;
 		return -EINVAL;
 	}
@@ -251,9 +260,28 @@ static bool definition_ini_is_text(const char *text, size_t bytes)
 	return string;
 }
 
-int mullion_definition_from_ini(const char *text, size_t bytes, const char *file,
-				const char *cwd, struct mullion_definition **ret,
-				struct mullion_error *err)
+bool definition_ini_is(const struct definition_schema *schema, const char *text, size_t bytes)
+{
+	const char *end = text + bytes, *line, *next;
+
+	for (line = text; line < end; line = next) {
+		size_t len;
+
+		next = memchr(line, '\n', (size_t)(end - line));
+		next = next ? next + 1 : end;
+		while (line < next && (*line == ' ' || *line == '\t'))
+			line++;
+		if (line == next || *line != '[')
+			continue;
+		for (len = (size_t)(next - line); len && isspace((unsigned char)line[len - 1]); len--)
+			;
+		return definition_ini_is_section(line, len, schema->section);
+	}
+	return false;
+}
+
+int definition_from_ini(const struct definition_schema *schema, const char *text, size_t bytes,
+			const char *file, const char *cwd, void **ret, struct mullion_error *err)
 {
 	struct ini_state *s;
 	char where[160];
@@ -268,8 +296,9 @@ int mullion_definition_from_ini(const char *text, size_t bytes, const char *file
 					 "the file is not UTF-8");
 	s = calloc(1, sizeof(*s));
 	if (s) {
+		s->schema = schema;
 		s->folder = cwd;
-		s->def = definition_new();
+		s->def = schema->make();
 		s->value = malloc(DEFINITION_INI_MAX + 1);
 	}
 	if (!s || !s->def || !s->value) {
@@ -278,17 +307,19 @@ int mullion_definition_from_ini(const char *text, size_t bytes, const char *file
 	}
 	s->at = text;
 	s->end = text + bytes;
-	s->kind = FIELDS;
+	s->kind = DEFINITION_INI_NONE;
 	r = definition_ini_parse(s);
 	if (r) {
 		snprintf(where, sizeof(where), "%.140s:%u", file, s->bad_line);
 		mullion_error_set(err, r, "bad definition in", where, NULL, "%s", s->why.text);
 		goto out;
 	}
-	*ret = mullion_definition_ref(s->def);
+	*ret = s->def;
+	s->def = NULL;
 out:
 	if (s) {
-		mullion_definition_unref(s->def);
+		if (s->def)
+			schema->release(s->def);
 		free(s->own_folder);
 		free(s->value);
 		free(s);
@@ -314,10 +345,10 @@ static char *definition_ini_with_folder(const char *text, size_t bytes, const ch
 	return out;
 }
 
-static bool definition_ini_same(const struct mullion_definition *a,
-				const struct mullion_definition *b)
+static bool definition_ini_same(const struct definition_schema *schema, const void *a,
+				const void *b)
 {
-	json_t *one = mullion_definition_describe(a), *other = mullion_definition_describe(b);
+	json_t *one = schema->describe(a), *other = schema->describe(b);
 	bool same = one && other && json_equal(one, other);
 
 	json_decref(one);
@@ -325,31 +356,32 @@ static bool definition_ini_same(const struct mullion_definition *a,
 	return same;
 }
 
-int mullion_definition_anchor(const char *text, size_t bytes, const char *file,
-			      struct mullion_definition **ret, char **ret_text,
-			      struct mullion_error *err)
+int definition_anchor(const struct definition_schema *schema, const char *text, size_t bytes,
+		      const char *file, void **ret, char **ret_text, struct mullion_error *err)
 {
-	struct mullion_definition *def, *again = NULL;
 	char folder[PATH_MAX] = "";
 	const char *slash = strrchr(file, '/');
+	void *def, *again = NULL;
 	char *out;
 	int r;
 
 	if (file[0] == '/' && slash - file < PATH_MAX)
 		snprintf(folder, sizeof(folder), "%.*s", (int)(slash > file ? slash - file : 1),
 			 file);
-	r = mullion_definition_from_ini(text, bytes, file, folder[0] ? folder : NULL, &def, err);
+	r = definition_from_ini(schema, text, bytes, file, folder[0] ? folder : NULL, &def, err);
 	if (r)
 		return r;
 	out = strndup(text, bytes);
-	if (out && mullion_definition_from_ini(out, strlen(out), file, NULL, &again, NULL)) {
+	if (out && definition_from_ini(schema, out, strlen(out), file, NULL, &again, NULL)) {
 		free(out);
 		out = definition_ini_with_folder(text, bytes, folder);
-		if (out && !mullion_definition_from_ini(out, strlen(out), file, NULL, &again, err) &&
-		    !definition_ini_same(def, again))
-			again = mullion_definition_unref(again);
+		if (out && !definition_from_ini(schema, out, strlen(out), file, NULL, &again, err) &&
+		    !definition_ini_same(schema, def, again)) {
+			schema->release(again);
+			again = NULL;
+		}
 	}
-	mullion_definition_unref(def);
+	schema->release(def);
 	if (!again) {
 		free(out);
 		return mullion_error_set(err, -EINVAL, "bad definition in", file,

@@ -6,6 +6,7 @@
 
 static const struct mullion_device_class *const device_classes[] = {
 	&mullion_disk_class,
+	&mullion_net_class,
 };
 
 #define DEVICE_CLASSES (sizeof(device_classes) / sizeof(device_classes[0]))

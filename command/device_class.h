@@ -79,6 +79,7 @@ struct mullion_device_class {
 };
 
 extern const struct mullion_device_class mullion_disk_class;
+extern const struct mullion_device_class mullion_net_class;
 
 /**
  * mullion_device_class_find() - a class by name; NULL if there is none

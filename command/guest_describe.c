@@ -46,11 +46,13 @@ json_t *mullion_cp_guest_summary(struct mullion_cp_guest *g)
 	const struct mullion_definition *def = g->definition;
 	char uuid[MULLION_GUID_TEXT];
 	size_t disks = def->root ? 1 : 0;
-	size_t i;
+	size_t nets = 0;
 
-	for (i = 0; def->disks[i]; i++)
+	for (size_t i = 0; def->disks[i]; i++)
 		disks++;
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}",
+	while (def->nets[nets])
+		nets++;
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 			 "name", def->name, "uuid", mullion_guid_text(&g->uuid, uuid),
 			 "type", def->process ? "process" : "vm",
 			 "state", state_names[g->state], "running", g->running,
@@ -59,7 +61,7 @@ json_t *mullion_cp_guest_summary(struct mullion_cp_guest *g)
 			 "accel", !g->running || def->process ? json_null() :
 			 json_string(g->kvm ? "kvm" : "tcg"),
 			 "memory", (json_int_t)def->memory, "cpus", (json_int_t)def->cpus,
-			 "disks", (json_int_t)disks,
+			 "disks", (json_int_t)disks, "nets", (json_int_t)nets,
 			 "started", g->start_usec ? json_real((double)g->start_usec / 1e6) :
 			 json_null(),
 			 "online_after", g->online_clock ?

@@ -205,7 +205,7 @@ static int guest_run_windows(struct mullion_cp_guest *g, struct mullion_qemu_opt
 
 		if (options->window_count == MULLION_QEMU_WINDOWS_MAX)
 			return mullion_error_set(err, -E2BIG, "cannot start guest",
-						 g->definition->name, "give it fewer disks",
+						 g->definition->name, "give it fewer devices",
 						 "it would have more than %d windows",
 						 MULLION_QEMU_WINDOWS_MAX);
 		r = mullion_partition_ivshmem(g->partition, options->window_count, &out->fd);
@@ -475,6 +475,9 @@ static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error 
 		r = mullion_partition_add(g->partition, &mullion_disk_class, def->root, NULL, err);
 	for (i = 0; !r && def->disks[i]; i++)
 		r = mullion_partition_add(g->partition, &mullion_disk_class, def->disks[i], NULL,
+					  err);
+	for (i = 0; !r && def->nets[i]; i++)
+		r = mullion_partition_add(g->partition, &mullion_net_class, def->nets[i], NULL,
 					  err);
 	if (!r)
 		r = mullion_partition_start(g->partition, err);

@@ -30,6 +30,7 @@
 #include "guest.h"
 #include "http.h"
 #include "log.h"
+#include "network.h"
 #include "socket.h"
 
 #define IDLE_SECONDS	30
@@ -53,8 +54,8 @@ static void main_usage(FILE *out)
 		"The command partition of Mullion: guests, services, and the API for them.\n"
 		"\n"
 		"  --foreground           stay in the foreground, log to standard error\n"
-		"  --idle-exit[=SECONDS]  end when no guest runs and no client is connected\n"
-		"                         for so long (%d)\n"
+		"  --idle-exit[=SECONDS]  end when no guest runs, no network was started and no\n"
+		"                         client is connected for so long (%d)\n"
 		"  --group GROUP          members of GROUP may use the API as well\n"
 		"  --debug                log more\n"
 		"  --help, --version\n", IDLE_SECONDS);
@@ -129,13 +130,19 @@ static int main_parse(int argc, char **argv, struct main_options *options)
 	return 0;
 }
 
+static unsigned int main_networks(const struct mullion_daemon *daemon)
+{
+	return daemon->core ? mullion_networks_pinned(daemon->core) : 0;
+}
+
 static int main_idle_over(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct mullion_daemon *daemon = arg;
 
 	(void)source;
 	(void)usec;
-	if (!mullion_cp_guests_running(daemon) && !mullion_http_clients(daemon->http)) {
+	if (!mullion_cp_guests_running(daemon) && !main_networks(daemon) &&
+	    !mullion_http_clients(daemon->http)) {
 		mullion_log(LOG_INFO, NULL, "idle; ending");
 		daemon->stopping = true;
 		sd_event_exit(daemon->event, 0);
@@ -145,7 +152,7 @@ static int main_idle_over(sd_event_source *source, uint64_t usec, void *arg)
 
 void mullion_daemon_idle_check(struct mullion_daemon *daemon)
 {
-	bool idle = !mullion_cp_guests_running(daemon) &&
+	bool idle = !mullion_cp_guests_running(daemon) && !main_networks(daemon) &&
 		    (!daemon->http || !mullion_http_clients(daemon->http));
 	int on;
 
@@ -295,6 +302,7 @@ static int main_serve(struct mullion_daemon *daemon, const struct main_options *
 		      "core");
 	if (r < 0)
 		return r;
+	daemon->core->paths = &daemon->paths;
 	sock->listen_fd = -1;
 	r = main_fail(mullion_http_new(daemon, fd, &daemon->http), "HTTP server");
 	if (r < 0)

@@ -2,6 +2,7 @@
 /* command/partition_describe.c - a partition as the API shows it */
 #include "bus.h"
 #include "control.h"
+#include "network.h"
 #include "partition.h"
 #include "service.h"
 
@@ -68,8 +69,10 @@ json_t *mullion_partition_describe_services(struct mullion_partition *p)
 
 		while (first->service != bus->service)
 			first = first->next;
-		if (first == bus)
-			json_array_append_new(all, mullion_service_describe(bus->service));
+		if (first != bus)
+			continue;
+		json_array_append_new(all, mullion_service_describe(bus->service));
+		mullion_network_describe_helper(bus->service, all);
 	}
 	return all;
 }

@@ -6,8 +6,8 @@
  * DOC: Theory of Operation
  *
  * A service process gets three things when it starts: a SOCK_SEQPACKET socket
- * as descriptor 3, a pipe into the log as standard error, and /dev/null as
- * standard input and output.  It builds its sandbox, as root from where it
+ * as descriptor 3, a pipe into the log as standard output and error, and
+ * /dev/null as standard input.  It builds its sandbox, as root from where it
  * gives everything away, and then waits at the socket.  It belongs to no
  * service before the first descriptors come, so one stand-by per class, started
  * beforehand, can follow any service that dies, and a service that starts takes
@@ -74,13 +74,12 @@ static void process_environment(char *env[static PROCESS_ENVIRONMENT_MAX])
 }
 
 /* Returns a pidfd. */
-static int process_spawn(const char *program, const char *option, int sock,
-			 int output, int errors, pid_t *ret_pid)
+static int process_spawn(const char *const *argv, int sock, int output, int errors,
+			 pid_t *ret_pid)
 {
 	char *env[PROCESS_ENVIRONMENT_MAX];
-	char *argv[] = { (char *)program, (char *)option, NULL };
 	const struct mullion_spawn spawn = {
-		.path = program, .argv = argv, .env = env,
+		.path = argv[0], .argv = (char *const *)argv, .env = env,
 		.socket = sock, .output = output, .errors = errors,
 	};
 
@@ -146,6 +145,7 @@ static int process_parse_description(struct mullion_service_class *class,
 
 static int process_describe(struct mullion_service_class *class)
 {
+	const char *const argv[] = { class->program, "--describe", NULL };
 	char *text = malloc(PROCESS_DESCRIBE_BYTES);
 	int out[2], pidfd;
 	siginfo_t info;
@@ -160,7 +160,7 @@ static int process_describe(struct mullion_service_class *class)
 		free(text);
 		return r;
 	}
-	pidfd = process_spawn(class->program, "--describe", -1, out[1], 2, &pid);
+	pidfd = process_spawn(argv, -1, out[1], 2, &pid);
 	close(out[1]);
 	if (pidfd < 0) {
 		r = pidfd;
@@ -264,7 +264,7 @@ static void process_log_line(void *arg, const char *line)
 		level = clean[1] - '0';
 		text += 3;
 	}
-	if (!*text)
+	if (!*text || (p->said && p->said(p->arg, text)))
 		return;
 	if (level <= LOG_WARNING && (!p->last_words[0] || level < p->words_level)) {
 		snprintf(p->last_words, sizeof(p->last_words), "%.255s",
@@ -316,56 +316,64 @@ static int process_on_exit(sd_event_source *source, int fd, uint32_t revents, vo
 	return 0;
 }
 
-static int process_new(struct mullion_service_class *class, const char *label,
-		       struct mullion_process **ret)
+int mullion_process_start(sd_event *event, const char *const *argv, int sock,
+			  const char *label, struct mullion_process **ret)
 {
 	struct mullion_process *p = calloc(1, sizeof(*p));
-	int pair[2] = { -1, -1 }, pipes[2] = { -1, -1 };
+	int pipes[2] = { -1, -1 };
 	int r;
 
 	if (!p)
 		return -ENOMEM;
-	p->class = class;
 	p->pidfd = -1;
 	p->sock = -1;
 	snprintf(p->label, sizeof(p->label), "%s", label);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-		       pair) < 0 ||
-	    pipe2(pipes, O_CLOEXEC) < 0) {
+	if (pipe2(pipes, O_CLOEXEC) < 0) {
 		r = -errno;
 		goto fail;
 	}
-	p->sock = pair[0];
-	pair[0] = -1;
 	fcntl(pipes[0], F_SETFL, O_NONBLOCK);
-	r = mullion_lines_new(class->core->event, pipes[0], process_log_line, p, &p->log);
-	pipes[0] = -1;
+	r = mullion_lines_new(event, pipes[0], process_log_line, p, &p->log);
 	if (r < 0)
 		goto fail;
 	mullion_lines_limit(p->log);
-	r = process_spawn(class->program, NULL, pair[1], -1, pipes[1], &p->pid);
+	/* standard output is another way to say something */
+	r = process_spawn(argv, sock, pipes[1], pipes[1], &p->pid);
 	if (r < 0)
 		goto fail;
 	p->pidfd = r;
-	r = sd_event_add_io(class->core->event, &p->pid_source, p->pidfd, EPOLLIN,
-			    process_on_exit, p);
+	r = sd_event_add_io(event, &p->pid_source, p->pidfd, EPOLLIN, process_on_exit, p);
 	if (r < 0) {
 		mullion_process_kill(p);
 		waitid(P_PIDFD, (id_t)p->pidfd, &(siginfo_t){ 0 }, WEXITED);
 		goto fail;
 	}
-	close(pair[1]);
 	close(pipes[1]);
 	*ret = p;
 	return 0;
 fail:
-	for (unsigned int i = 0; i < 2; i++) {
-		if (pair[i] >= 0)
-			close(pair[i]);
-		if (pipes[i] >= 0)
-			close(pipes[i]);
-	}
+	/* the reading end is the reader's */
+	if (pipes[1] >= 0)
+		close(pipes[1]);
 	process_free(p);
+	return r;
+}
+
+static int process_new(struct mullion_service_class *class, const char *label,
+		       struct mullion_process **ret)
+{
+	const char *const argv[] = { class->program, NULL };
+	int pair[2];
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	r = mullion_process_start(class->core->event, argv, pair[1], label, ret);
+	close(pair[1]);
+	if (r < 0)
+		close(pair[0]);
+	else
+		(*ret)->sock = pair[0];
 	return r;
 }
 
@@ -384,6 +392,7 @@ void mullion_process_kill(struct mullion_process *p)
 void mullion_process_abandon(struct mullion_process *p)
 {
 	p->exited = NULL;
+	p->said = NULL;
 	p->arg = NULL;
 	mullion_process_kill(p);
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <jansson.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -59,10 +60,11 @@ struct mullion_service_class {
 typedef void (*mullion_process_exit_fn)(void *arg, int signal, const char *how);
 
 /**
- * struct mullion_process - a process of a service program
- * @sock: our end of the socket that is its descriptor 3; does not block
+ * struct mullion_process - a process of a service program or of a helper
+ * @sock: our end of the socket that is its descriptor 3; does not block; -1: none
  * @pidfd: becomes readable at its death
  * @exited, @arg: the owner; NULL: nobody waits
+ * @said: sees each line first; true: it is no matter for the log; may be NULL
  * @label: for its log lines
  * @log: its standard error
  * @last_words: the first of its worst lines, warnings at least, since it was
@@ -70,11 +72,11 @@ typedef void (*mullion_process_exit_fn)(void *arg, int signal, const char *how);
  * @words_level: of that line
  */
 struct mullion_process {
-	struct mullion_service_class *class;
 	pid_t pid;
 	int pidfd;
 	int sock;
 	mullion_process_exit_fn exited;
+	bool (*said)(void *arg, const char *line);
 	void *arg;
 	char label[112];
 	char last_words[256];
@@ -108,6 +110,17 @@ void mullion_service_class_prepare(struct mullion_service_class *class);
  * mullion_service_class_rest() - no service is left: end the stand-by
  */
 void mullion_service_class_rest(struct mullion_service_class *class);
+
+/**
+ * mullion_process_start() - a process of its own, without a class
+ * @argv: its first is the absolute path of the program
+ * @sock: becomes its descriptor 3; stays the caller's; -1: none
+ * @label: for its log lines
+ *
+ * Nothing is called before the loop goes on.  Return: 0 or negative errno.
+ */
+int mullion_process_start(sd_event *event, const char *const *argv, int sock,
+			  const char *label, struct mullion_process **ret);
 
 /**
  * mullion_process_take() - the stand-by, or a new process
@@ -146,5 +159,15 @@ void mullion_process_asked(struct mullion_process *process);
  * mullion_process_words() - what it has said last, see @last_words
  */
 const char *mullion_process_words(struct mullion_process *process);
+
+/**
+ * mullion_process_access() - what a live helper can see, read from /proc
+ * @name: of the helper
+ * @ret: new reference, schema Access
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_process_access(const struct mullion_process *process, const char *name,
+			   json_t **ret, struct mullion_error *err);
 
 #endif /* MULLION_COMMAND_PROCESS_H */

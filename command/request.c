@@ -73,6 +73,8 @@ static unsigned int request_status(int code)
 	case -EPERM:
 	case -EROFS:
 	case -ETXTBSY:
+	case -EADDRINUSE:
+	case -ECONNREFUSED:
 		return 409;
 	default:
 		return 500;

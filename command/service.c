@@ -653,11 +653,3 @@ json_t *mullion_service_describe(const struct mullion_service *s)
 		"wakeups", (json_int_t)s->memory->area->header.wakeups);
 }
 
-json_t *mullion_services_describe(struct mullion_core *core)
-{
-	json_t *all = json_array();
-
-	for (struct mullion_service *s = core->services; all && s; s = s->next)
-		json_array_append_new(all, mullion_service_describe(s));
-	return all;
-}

@@ -170,11 +170,6 @@ void mullion_service_kill(struct mullion_service *service, const char *why);
 const char *mullion_service_state_text(const struct mullion_service *service);
 
 /**
- * mullion_services_describe() - array of all services, schema Service
- */
-json_t *mullion_services_describe(struct mullion_core *core);
-
-/**
  * mullion_service_find() - a service by name; NULL if there is none
  */
 struct mullion_service *mullion_service_find(struct mullion_core *core,

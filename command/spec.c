@@ -17,83 +17,10 @@
 #include <string.h>
 
 #include "spec.h"
+#include "spec_text.h"
 
 #define SPEC_WHAT "cannot use disk"
 #define SPEC_LUN_HIGHEST 255
-
-/* Cut the next piece off *@rest; doubled commas become single ones. */
-static int spec_next_piece(const char **rest, char *piece, size_t bytes)
-{
-	const char *p = *rest;
-	size_t n = 0;
-
-	while (*p) {
-		if (*p == ',') {
-			if (p[1] != ',')
-				break;
-			p++;
-		}
-		if (n + 1 >= bytes)
-			return -ENAMETOOLONG;
-		piece[n++] = *p++;
-	}
-	piece[n] = '\0';
-	*rest = *p ? p + 1 : NULL;
-	return 0;
-}
-
-static int spec_parse_number(const char *text, uint64_t highest, uint64_t *ret)
-{
-	unsigned long long value;
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || *end || value > highest)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-static int spec_parse_size(const char *text, uint64_t *ret)
-{
-	unsigned long long value;
-	unsigned int shift = 0;
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno)
-		return -ERANGE;
-	switch (*end) {
-	case 'T': case 't':
-		shift = 40;
-		break;
-	case 'G': case 'g':
-		shift = 30;
-		break;
-	case 'M': case 'm':
-		shift = 20;
-		break;
-	case 'K': case 'k':
-		shift = 10;
-		break;
-	case '\0':
-		break;
-	default:
-		return -EINVAL;
-	}
-	if (shift && end[1])
-		return -EINVAL;
-	if (value > (unsigned long long)INT64_MAX >> shift)
-		return -ERANGE;
-	*ret = (uint64_t)value << shift;
-	return 0;
-}
 
 static int spec_hex(char c)
 {
@@ -187,7 +114,7 @@ static int spec_parse_authority(struct mullion_spec *spec, const char *text,
 			return -EINVAL;
 		memcpy(spec->port, colon + 1, port_len);
 		spec->port[port_len] = '\0';
-		if (spec_parse_number(spec->port, 65535, &port) < 0 || !port)
+		if (mullion_spec_number(spec->port, 65535, &port) < 0 || !port)
 			return -EINVAL;
 	}
 	return 0;
@@ -262,7 +189,7 @@ static int spec_parse_store(struct mullion_spec *spec, const char *store,
 			"it names no image");
 	if (!strncmp(store, "null:", 5)) {
 		spec->store = MULLION_STORE_NULL;
-		r = spec_parse_size(store + 5, &spec->bytes);
+		r = mullion_spec_size(store + 5, &spec->bytes);
 		if (r < 0 || !spec->bytes || spec->bytes % 512)
 			return mullion_error_set(err, -EINVAL, SPEC_WHAT, store,
 				"use for example null:1G",
@@ -299,48 +226,28 @@ static int spec_parse_serial(struct mullion_spec *spec, const char *value)
 	return 0;
 }
 
-/* The options, in the order of their bits in the set of those seen. */
-static const char *const spec_options[] = {
+static const char *const spec_options_names[] = {
 	"ro", "serial", "lun", "cache", "share",
 };
 
-static int spec_parse_option(struct mullion_spec *spec, char *option,
-			     unsigned int *seen, struct mullion_error *err)
+static const char *spec_set_option(void *arg, unsigned int option, const char *value)
 {
-	char *value = strchr(option, '=');
-	const char *expected = NULL;
+	struct mullion_spec *spec = arg;
 	uint64_t number;
-	size_t i;
 
-	if (value)
-		*value++ = '\0';
-	for (i = 0; i < sizeof(spec_options) / sizeof(spec_options[0]); i++)
-		if (!strcmp(option, spec_options[i]))
-			break;
-	if (i == sizeof(spec_options) / sizeof(spec_options[0]))
-		return mullion_error_set(err, -EINVAL, SPEC_WHAT, spec->text,
-			"use ro, serial=, lun=, cache= or share=; write a comma in a path twice",
-			"unknown option '%s'", option);
-	if (*seen & 1U << i)
-		return mullion_error_set(err, -EINVAL, SPEC_WHAT, spec->text,
-			"give it once", "option '%s' is given twice", option);
-	*seen |= 1U << i;
-	switch (i) {
+	switch (option) {
 	case 0:
 		spec->read_only = true;
-		if (value)
-			expected = "ro takes no value";
-		break;
+		return value ? "ro takes no value" : NULL;
 	case 1:
 		if (!value || spec_parse_serial(spec, value) < 0)
-			expected = "use 1 to 31 printable characters without blanks";
-		break;
+			return "use 1 to 31 printable characters without blanks";
+		return NULL;
 	case 2:
-		if (!value || spec_parse_number(value, SPEC_LUN_HIGHEST, &number) < 0)
-			expected = "use 0 to 255";
-		else
-			spec->lun = (int)number;
-		break;
+		if (!value || mullion_spec_number(value, SPEC_LUN_HIGHEST, &number) < 0)
+			return "use 0 to 255";
+		spec->lun = (int)number;
+		return NULL;
 	case 3:
 		if (value && !strcmp(value, "writeback"))
 			spec->cache = MULLION_CACHE_WRITEBACK;
@@ -349,21 +256,20 @@ static int spec_parse_option(struct mullion_spec *spec, char *option,
 		else if (value && !strcmp(value, "none"))
 			spec->cache = MULLION_CACHE_NONE;
 		else
-			expected = "use writeback, writethrough or none";
-		break;
+			return "use writeback, writethrough or none";
+		return NULL;
 	default:
-		if (value && !strcmp(value, "on"))
-			spec->shared = true;
-		else if (!value || strcmp(value, "off"))
-			expected = "use on or off";
-		break;
+		return mullion_spec_switch(value, &spec->shared) < 0 ? "use on or off" : NULL;
 	}
-	if (expected)
-		return mullion_error_set(err, -EINVAL, SPEC_WHAT, spec->text,
-			expected, "option '%s' has the value '%s'", option,
-			value ? value : "");
-	return 0;
 }
+
+static const struct mullion_spec_options spec_options = {
+	.what = SPEC_WHAT,
+	.names = spec_options_names,
+	.count = sizeof(spec_options_names) / sizeof(spec_options_names[0]),
+	.known = "use ro, serial=, lun=, cache= or share=; write a comma in a path twice",
+	.set = spec_set_option,
+};
 
 int mullion_spec_parse(struct mullion_spec *ret, const char *text,
 		       const char *cwd, struct mullion_error *err)
@@ -384,14 +290,11 @@ int mullion_spec_parse(struct mullion_spec *ret, const char *text,
 	strcpy(spec->text, text);
 	spec->cache = MULLION_CACHE_WRITEBACK;
 	spec->lun = MULLION_SPEC_LUN_ANY;
-	r = spec_next_piece(&rest, piece, sizeof(piece));
+	r = mullion_spec_piece(&rest, piece, sizeof(piece));
 	if (!r)
 		r = spec_parse_store(spec, piece, cwd, err);
-	while (!r && rest) {
-		r = spec_next_piece(&rest, piece, sizeof(piece));
-		if (!r)
-			r = spec_parse_option(spec, piece, &seen, err);
-	}
+	if (!r)
+		r = mullion_spec_options(&spec_options, spec, rest, text, &seen, err);
 	if (!r && spec->shared && spec->store == MULLION_STORE_NULL)
 		r = mullion_error_set(err, -EINVAL, SPEC_WHAT, text,
 			"leave share=on out", "a null store holds nothing to share");

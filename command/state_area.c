@@ -111,6 +111,18 @@ void mullion_state_memory_forget(struct mullion_state_memory *memory,
 		memset(channel, 0, sizeof(*channel));
 }
 
+const void *mullion_state_memory_object(const struct mullion_state_memory *memory,
+					const guid_t *uuid, size_t bytes)
+{
+	for (unsigned int i = 0; i < MULLION_STATE_OBJECTS_MAX; i++) {
+		const struct mullion_state_object *object = &memory->area->objects[i];
+
+		if (!memcmp(&object->uuid, uuid, sizeof(*uuid)))
+			return bytes <= sizeof(object->data) ? object->data : NULL;
+	}
+	return NULL;
+}
+
 json_t *mullion_state_memory_counters(const struct mullion_state_channel *ch)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",

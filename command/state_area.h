@@ -5,6 +5,7 @@
 #ifndef MULLION_COMMAND_STATE_AREA_H
 #define MULLION_COMMAND_STATE_AREA_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
 
@@ -53,6 +54,15 @@ mullion_state_memory_channel(const struct mullion_state_memory *memory,
  */
 void mullion_state_memory_forget(struct mullion_state_memory *memory,
 				 const guid_t *device);
+
+/**
+ * mullion_state_memory_object() - the data of an object; NULL if there is none
+ * @bytes: that must be there
+ *
+ * The service may change them at any moment.
+ */
+const void *mullion_state_memory_object(const struct mullion_state_memory *memory,
+					const guid_t *uuid, size_t bytes);
 
 /**
  * mullion_state_memory_counters() - a device's counters; new reference

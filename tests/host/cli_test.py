@@ -147,7 +147,7 @@ class Tables(Case):
     def test_ps(self):
         out, _ = self.expect(0, "ps")
         self.assertRegex(out, r"NAME +STATE +TYPE")
-        self.assertRegex(out, r"web +online +vm +tcg +1 +512M +2 +4711")
+        self.assertRegex(out, r"web +online +vm +tcg +1 +512M +2 +1 +4711")
         self.assertNotIn("db", out)
         self.assertNotIn("\033", out)
         out, _ = self.expect(0, "ps", "--all")
@@ -259,6 +259,57 @@ class Words(Case):
                       '"cwd":"%s"}' % os.getcwd(), asked)
         self.assertIn('DELETE /v1/guests/web/devices  {"device":"x","force":false}', asked)
 
+        self.expect(0, "device", "add", "web", "net", "nat,rate=1M")
+        self.expect(0, "device", "set", "web", "02:00:00:00:00:01", "link=down", "rate=2M")
+        self.expect(0, "device", "remove", "--force", "web", "vbus2:dev0")
+        asked = self.asked()
+        self.assertIn('{"class":"net","spec":"nat,rate=1M",', asked)
+        self.assertIn('PATCH /v1/guests/web/devices  {"device":"02:00:00:00:00:01",'
+                      '"set":"link=down,rate=2M"}', asked)
+        self.assertIn('{"device":"vbus2:dev0","force":true}', asked)
+
+    def test_networks(self):
+        out, _ = self.expect(0, "network", "list")
+        self.assertRegex(out, r"lab +serving +nat +up +1 +net-lab")
+        out, _ = self.expect(0, "network", "show", "lab")
+        self.assertRegex(out, r"web +vbus2:dev0 +02:00:00:00:00:01 +1500 +up +3")
+        self.assertRegex(out, r"02:00:00:00:00:01 counters:\n +tx_no_buffer +3\n +rx_bytes +4K")
+        self.assertEqual(json.loads(self.expect(0, "network", "show", "lab", "--json")[0])["ini"], "[")
+        self.expect(0, "network", "start", "lab", "nat")
+        self.expect(0, "network", "stop", "--force", "lab")
+        self.expect(0, "network", "undefine", "lab")
+        self.expect(0, "network", "define", "-", stdin=b"[Network]\nName=x\n")
+        asked = self.asked()
+        for line in ("POST /v1/networks/lab/start", "POST /v1/networks/nat/start",
+                     'POST /v1/networks/lab/stop  {"force":true}', "DELETE /v1/networks/lab",
+                     "PUT /v1/networks?file="):
+            self.assertIn(line, asked)
+        self.assertIn("not defined", self.expect(1, "network", "start", "absent")[1])
+
+    def test_capture(self):
+        self.assertEqual(self.expect(0, "network", "capture", "short")[0], "pcap ")
+        out, _ = self.expect(0, "network", "capture", "short", "--port", "02:00:00:00:00:01",
+                             "--snap", "64")
+        self.assertEqual(out, "pcap snap=64&port=02%3A00%3A00%3A00%3A00%3A01")
+        file = os.path.join(self.folder, "x.pcap")
+        self.expect(0, "network", "capture", "short", "-w", file)
+        with open(file, encoding="ascii") as pcap:
+            self.assertEqual(pcap.read(), "pcap ")
+        self.expect(1, "network", "capture", "absent", "-w", file)
+        self.expect(1, "network", "capture", "short", "-w", self.folder)
+        self.expect(2, "network", "capture", "short", "--snap", "x")
+        running = subprocess.Popen([self.program, "network", "capture", "long"], env=self.env,
+                                   stdout=subprocess.PIPE)
+        self.assertEqual(running.stdout.read(5), b"pcap ")
+        running.terminate()
+        running.communicate(timeout=LIMIT)
+        self.assertEqual(running.returncode, 0)
+        running = subprocess.Popen([self.program, "network", "capture", "long"], env=self.env,
+                                   stdout=subprocess.PIPE)
+        running.stdout.read(5)
+        running.stdout.close()
+        self.assertEqual(running.wait(LIMIT), 128 + signal.SIGPIPE)
+
     def test_definitions(self):
         file = os.path.join(self.folder, "web.guest")
         with open(file, "w", encoding="ascii") as out:
@@ -279,13 +330,15 @@ class Words(Case):
 class Run(Case):
     def test_command(self):
         out, err = self.expect(7, "run", "--name", "exit-7", "-m", "1G", "--disk", "a.img,ro",
-                               "--disk", "b", "--timeout", "2.5", "--", "cat", "-n", stdin=b"in\0put")
+                               "--disk", "b", "--net", "nat", "--net", "lab,mtu=9000",
+                               "--timeout", "2.5", "--", "cat", "-n", stdin=b"in\0put")
         self.assertEqual((out, err), ("hello from command\r\nin\0put", ""))
         line = [l for l in self.asked().splitlines() if l.startswith("POST /v1/guests ")][0]
         request = json.loads(line.split("  ", 1)[1])
         self.assertEqual(request, {
             "name": "exit-7", "start": True, "transient": True, "owned": True, "cwd": os.getcwd(),
-            "memory": 1 << 30, "disks": ["a.img,ro", "b"], "command": ["cat", "-n"],
+            "memory": 1 << 30, "disks": ["a.img,ro", "b"], "nets": ["nat", "lab,mtu=9000"],
+            "command": ["cat", "-n"],
             "timeout": 2.5})
         self.assertIn("GET /v1/guests/exit-7/command?owner=1 mullion-stream", self.asked())
 

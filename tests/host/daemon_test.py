@@ -290,6 +290,7 @@ class Api(Case):
         optional = {("get", f"/v1/guests/{{name}}/{kind}") for kind in ("console", "command")}
         # called by attach(), and where there is a network
         optional |= {(kind, "/v1/guests/{name}/devices") for kind in ("delete", "patch")}
+        optional |= {(method, path) for method, path in described if "/networks" in path}
         self.assertEqual(described - CALLED - optional, set())
 
 
@@ -507,6 +508,254 @@ class Life(Case):
             except OSError:
                 return False
         self.wait_for(lambda: not any(runs(pid) for pid in pids))
+        self.wait_for(lambda: not os.path.exists(self.runtime))
+
+
+class Networks(Case):
+    """Switches without QEMU: their guests are processes, which need not even be there."""
+
+    def define(self, name, more="", expect=200):
+        return self.call("PUT", "/v1/networks", f"[Network]\nName={name}\n{more}", expect)
+
+    def network(self, name):
+        return self.call("GET", f"/v1/networks/{name}")
+
+    def nic(self, name, *nets):
+        return self.guest(name, disks=[], nets=list(nets))
+
+    def service(self, name):
+        return self.call("GET", f"/v1/services/net-{name}")
+
+    def test_life(self):
+        self.start()
+        listed = self.call("GET", "/v1/networks")["networks"]
+        self.assertEqual([(n["name"], n["defined"], n["running"]) for n in listed],
+                         [("nat", False, False)])
+        self.error("DELETE", "/v1/networks/nat", None, 409, "built in")
+        self.error("POST", "/v1/networks/none/start", None, 404, "not defined")
+        self.error("POST", "/v1/networks/none/stop", None, 404, "not defined")
+        self.define("a", "MTU=9000\n")
+        # One request stores definitions of both kinds.
+        self.call("PUT", "/v1/definitions", "\n [Network]\nName=b\nUplink=none\n")
+        self.assertEqual([n["name"] for n in self.call("GET", "/v1/networks")["networks"]],
+                         ["nat", "a", "b"])
+        self.assertEqual(self.network("a")["ini"], "[Network]\nName=a\nMTU=9000\n")
+        self.error("POST", "/v1/networks/a/stop", None, 409, "does not run")
+        self.error("POST", "/v1/networks/a/stop", {"now": True}, 400, "force")
+        started = self.call("POST", "/v1/networks/a/start")
+        self.assertEqual((started["state"], started["pinned"]), ("serving", True))
+        self.error("POST", "/v1/networks/a/start", None, 409, "started already")
+        # A changed definition has its effect at the next start.
+        self.define("a", "MTU=1400\n")
+        self.assertEqual(self.network("a")["definition"]["mtu"], 9000)
+        self.call("DELETE", "/v1/networks/a")
+        self.assertIn("a", [n["name"] for n in self.call("GET", "/v1/networks")["networks"]])
+        self.assertFalse(self.call("POST", "/v1/networks/a/stop")["defined"])
+        self.error("GET", "/v1/networks/a", None, 404, "not defined")
+        self.assertEqual(self.call("GET", "/v1/services")["services"], [])
+
+    def test_bad(self):
+        self.start()
+        for text, why in (("Uplink=wifi", "none, nat, tap or passt"), ("Uplink=tap", "needs a tap"),
+                          ("Tap=t0", "uplink tap only"), ("Uplink=passt", "needs socket"),
+                          ("Uplink=passt\nSocket=rel", "absolute"), ("MTU=67", "not within"),
+                          ("Uplink=nat\nForward=tcp:1", "HOSTPORT"), ("VLAN=7", "there is none"),
+                          ("Uplink=nat\nForward=tcp:1:2\nForward=tcp:1:2", "given twice"),
+                          ("Uplink=nat\nIPv4=10.0.2.1/24", "bits behind"),
+                          ("Uplink=nat\nIPv6=fd00::/48", "must be 64"), ("Colour=red", "unknown key"),
+                          ("Uplink=tap\nTap=a/b", "name of an interface")):
+            self.error("PUT", "/v1/networks", f"[Network]\nName=n\n{text}\n", 400, why)
+        self.error("PUT", "/v1/networks", "[Guest]\nName=n\n", 400, "only [Network]")
+        for spec, why in (("none", "not defined"), ("n,mac=1:2", "hexadecimal"),
+                          ("n,mac=01:00:00:00:00:00", "first one even"), ("n,mtu=20000", "16384"),
+                          ("n,rate=fast", "bytes a second"), ("n,vlan=4095", "4094"),
+                          ("n,trunk=9-1", "VLANs"), ("n,lock=ip", "lets nothing through"),
+                          ("n,ip=10.0.0.1", "lock=ip"), ("n,burst=1M", "without a rate"),
+                          ("n,burst=5,rate=1M", "129K"), ("n,link=on", "up or down"),
+                          ("n,colour=red", "unknown option"), ("n,mtu=99,mtu=99", "twice"),
+                          (",mac=x", "name of a network")):
+            status, data, _ = self.raw("POST", "/v1/guests", json.dumps(
+                {"name": "g", "type": "process", "nets": [spec], "start": True}))
+            self.assertIn(status, (400, 404), spec)
+            self.assertIn(why, data.decode())
+        self.assertEqual(self.call("GET", "/v1/guests")["guests"], [])
+        self.define("t", "Uplink=tap\nTap=lo\n")
+        self.assertIn(self.raw("POST", "/v1/networks/t/start")[0], (400, 404, 409))
+        self.define("u", f"Uplink=passt\nSocket={self.folder}/none\n")
+        self.error("POST", "/v1/networks/u/start", None, 404, "no such socket")
+        # A guest that needs it is refused in the same words.
+        self.error("POST", "/v1/guests", {"name": "g", "type": "process", "nets": ["u"],
+                                          "start": True}, 404, "no such socket")
+        self.assertEqual(self.call("GET", "/v1/services")["services"], [])
+
+    def test_users(self):
+        """The switch starts with its first user, and ends with the last one."""
+        self.start()
+        self.define("n")
+        one = self.nic("one", "n", "n,mac=02:00:00:00:00:01,rate=1M,vlan=7,trunk=1+3-5,mtu=9000")
+        self.assertEqual(one["nets"], 2)
+        self.assertEqual(len({d["service"] for d in one["devices"]}), 1)
+        self.assertEqual([s["name"] for s in one["services"]], ["net-n"])
+        port = one["devices"][1]["port"]
+        self.assertEqual((port["rate"], port["vlan"], port["trunk"], port["mtu"]),
+                         (1 << 20, 7, "1+3-5", 9000))
+        two = self.nic("two", "n")
+        ports = self.network("n")["ports"]
+        self.assertEqual([p["guest"] for p in ports], ["one", "one", "two"])
+        self.assertEqual(len({p["mac"] for p in ports}), 3)
+        self.error("POST", "/v1/guests", {"name": "three", "type": "process", "start": True,
+                   "nets": ["n,mac=02:00:00:00:00:01"]}, 409, "has that address")
+        self.error("POST", "/v1/networks/n/stop", None, 409, "3 interfaces of guests use it")
+        # The same guest has the same address each time.
+        self.call("POST", "/v1/guests/two/restart")
+        self.assertEqual(self.call("GET", "/v1/guests/two")["devices"][0]["port"]["mac"],
+                         two["devices"][0]["port"]["mac"])
+        self.call("POST", "/v1/guests/one/stop")
+        self.assertEqual(self.network("n")["state"], "serving")
+        self.call("POST", "/v1/guests/two/stop")
+        self.wait_for(lambda: not self.network("n")["running"])
+
+    def test_many(self):
+        """As many ports as a switch has, more than a socket holds descriptors for."""
+        self.start()
+        self.define("n")
+        for number in range(4):
+            self.nic(f"g{number}", *["n"] * 16)
+        self.error("POST", "/v1/guests", {"name": "over", "type": "process", "start": True,
+                                          "nets": ["n"]}, 500, "the most that a switch serves")
+        os.kill(self.service("n")["pid"], signal.SIGKILL)
+        self.wait_for(lambda: (self.service("n")["generation"], self.service("n")["state"]) ==
+                      (2, "serving"))
+        states = {d["state"] for d in self.call("GET", "/v1/devices")["devices"]}
+        self.assertEqual(states, {"serving"})
+
+    def test_devices(self):
+        """Interfaces come, change and go while the guest runs."""
+        self.start()
+        self.define("n")
+        self.guest("g")
+        self.call("POST", "/v1/guests/g/devices", {"class": "net", "spec": "n"})
+        self.wait_for(lambda: self.call("GET", "/v1/guests/g")["devices"][1]["state"] == "serving")
+        device = self.call("GET", "/v1/guests/g")["devices"][1]
+        which = {"device": device["name"]}
+        self.call("PATCH", "/v1/guests/g/devices", dict(which, set="link=down,rate=10M"))
+        self.error("PATCH", "/v1/guests/g/devices", dict(which, set="mtu=1400"), 400, "agreed on")
+        self.error("PATCH", "/v1/guests/g/devices", dict(which, set="x"), 400, "unknown option")
+        self.error("PATCH", "/v1/guests/g/devices", {"device": "one", "set": "lun=7"}, 404,
+                   "no such device")
+        port = self.call("GET", "/v1/guests/g")["devices"][1]["port"]
+        self.assertEqual((port["link"], port["rate"]), ("down", 10 << 20))
+        self.wait_for(lambda: self.raw("PATCH", "/v1/guests/g/devices", json.dumps(
+            {"device": port["mac"], "set": "mac=02:00:00:00:00:02"}))[0] == 200)
+        # What was changed holds for a successor, too.
+        os.kill(self.service("n")["pid"], signal.SIGKILL)
+        self.wait_for(lambda: self.service("n")["generation"] == 2 and
+                      self.service("n")["state"] == "serving")
+        self.call("DELETE", "/v1/guests/g/devices", {"device": "02:00:00:00:00:02"})
+        self.wait_for(lambda: not self.network("n")["running"])
+        self.assertEqual(len(self.call("GET", "/v1/guests/g")["windows"]), 2)
+        self.error("DELETE", "/v1/guests/g/devices", which, 404, "no such device")
+        # The slot of the window that went is used again.
+        for _ in range(70):
+            self.call("POST", "/v1/guests/g/devices", {"class": "net", "spec": "n"})
+            name = self.call("GET", "/v1/guests/g")["devices"][-1]["name"]
+            self.call("DELETE", "/v1/guests/g/devices", {"device": name})
+
+    def test_attached(self):
+        """A window that comes later reaches the process; one that is asked back is waited for."""
+        self.start()
+        self.define("n")
+        self.guest("g", disks=[])
+        status, sock = self.upgrade("/v1/guests/g/attach", "mullion-attach")
+        self.assertEqual(status, 101)
+
+        def descriptors(count):
+            received = 0
+            while received < count:
+                _, ancillary, _, _ = sock.recvmsg(4096, 4096)
+                for _, _, data in ancillary:
+                    fds = array.array("i", data)
+                    received += len(fds)
+                    for fd in fds:
+                        os.close(fd)
+        descriptors(3)
+        self.call("POST", "/v1/guests/g/devices", {"class": "net", "spec": "n"})
+        descriptors(33)
+        self.call("POST", "/v1/networks/n/stop", {"force": True})
+        self.assertEqual(self.call("GET", "/v1/guests/g")["devices"], [])
+        sock.close()
+
+    def test_capture(self):
+        self.start()
+        self.define("n")
+        self.error("GET", "/v1/networks/n/capture", None, 409, "does not run")
+        self.nic("g", "n", "n")
+        mac = self.network("n")["ports"][0]["mac"]
+        self.error("GET", "/v1/networks/n/capture", None, 426, "Upgrade")
+        self.error("GET", "/v1/networks/n/capture?snap=0", None, 400, "snap")
+        self.error("GET", "/v1/networks/n/capture?port=nobody", None, 404, "no such guest")
+        self.error("GET", "/v1/networks/n/capture?port=g", None, 404, "several interfaces")
+        status, sock = self.upgrade(f"/v1/networks/n/capture?port={mac}", "mullion-stream")
+        self.assertEqual(status, 101)
+        self.assertEqual(sock.recv(4), bytes.fromhex("4d3cb2a1"))
+        self.assertEqual(self.network("n")["capture"]["port"], mac)
+        self.error("GET", "/v1/networks/n/capture", None, 409, "another capture")
+        # One file for the client, although each process of the switch begins one.
+        os.kill(self.service("n")["pid"], signal.SIGKILL)
+        self.wait_for(lambda: self.service("n")["generation"] == 2 and
+                      self.service("n")["state"] == "serving")
+        self.assertIsNotNone(self.network("n")["capture"])
+        sock.shutdown(socket.SHUT_WR)
+        rest = b""
+        while True:
+            data = sock.recv(4096)
+            if not data:
+                break
+            rest += data
+        self.assertEqual(len(rest), 20)
+        self.assertIsNone(self.network("n")["capture"])
+        sock.close()
+        _, sock = self.upgrade("/v1/networks/n/capture", "mullion-stream")
+        self.assertEqual(len(sock.recv(24, socket.MSG_WAITALL)), 24)
+        # The end of the network is the end of the file.
+        self.call("POST", "/v1/guests/g/kill")
+        self.assertEqual(sock.recv(1), b"")
+        sock.close()
+
+    def test_passt(self):
+        """Each process of the switch has a connection of its own; one that breaks is made anew."""
+        self.start()
+        path = os.path.join(self.folder, "p")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.settimeout(LIMIT)
+        listener.bind(path)
+        listener.listen()
+        self.define("n", f"Uplink=passt\nSocket={path}\n")
+        self.call("POST", "/v1/networks/n/start")
+        first = listener.accept()[0]
+        first.settimeout(LIMIT)
+        self.assertEqual(self.network("n")["uplink"]["state"], "up")
+        self.call("POST", "/v1/services/net-n/restart")
+        self.assertEqual(first.recv(1), b"")
+        second = listener.accept()[0]
+        second.close()
+        third = listener.accept()[0]
+        self.wait_for(lambda: self.network("n")["uplink"]["state"] == "up")
+        third.close()
+        listener.close()
+        self.wait_for(lambda: self.network("n")["uplink"]["state"] == "gone")
+        self.call("POST", "/v1/networks/n/stop")
+        kinds = [json.loads(line)["kind"] for line in self.call("GET", "/v1/events").splitlines()]
+        self.assertIn("uplink-gone", kinds)
+        self.assertIn("uplink-back", kinds)
+
+    def test_idle(self):
+        """A network that was started keeps the daemon; one that only ran with a guest does not."""
+        subprocess.run([PROGRAM, "--idle-exit=1"], env=self.env, timeout=LIMIT, check=True)
+        self.define("n")
+        self.call("POST", "/v1/networks/n/start")
+        time.sleep(2)   # longer than it stays without
+        self.call("POST", "/v1/networks/n/stop")
         self.wait_for(lambda: not os.path.exists(self.runtime))
 
 

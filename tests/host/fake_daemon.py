@@ -22,12 +22,22 @@ def note(*words):
         out.write(" ".join(words) + "\n")
 
 
+def network(name):
+    return {
+        "name": name, "running": True, "pinned": False, "defined": True, "state": "serving", "why": "",
+        "service": "net-" + name, "uplink": {"type": "nat", "state": "up", "why": ""},
+        "definition": {"name": name, "uplink": "nat"}, "capture": None, "file": "/s/n.ini", "ini": "[",
+        "ports": [{"guest": "web", "device": "vbus2:dev0", "mac": "02:00:00:00:00:01", "mtu": 1500,
+                   "link": "up", "drops": 3, "counters": {"tx_no_buffer": 3, "rx_bytes": 4096}}],
+    }
+
+
 def guest(name, running=True):
     return {
         "name": name, "uuid": "00000000-0000-4000-8000-000000000001", "type": "vm",
         "state": "online" if running else "ready", "running": running, "transient": False,
         "defined": True, "pid": 4711 if running else None, "accel": "tcg" if running else None,
-        "memory": 512 << 20, "cpus": 1, "disks": 2, "started": 1.5e9 if running else None,
+        "memory": 512 << 20, "cpus": 1, "disks": 2, "nets": 1, "started": 1.5e9 if running else None,
         "online_after": 1.25 if running else None,
         "exit": {"status": None if running else 3, "kind": "none" if running else "exited",
                  "reason": "" if running else "exit status 3"},
@@ -118,6 +128,19 @@ class Client:
             KILLED[name].set()
         return self.answer(200, guest(name))
 
+    def networks(self, parts, query):
+        if not parts:
+            self.answer(200, {"networks": [network("nat"), network("lab")]})
+        elif parts[0] == "absent":
+            self.error(404, "no network", parts[0], "it is not defined", "define it")
+        elif parts[-1] != "capture":
+            self.answer(200, network(parts[0]))
+        else:
+            self.send("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n"
+                      "Upgrade: mullion-stream\r\n\r\npcap " + query)
+            if parts[0] != "short":
+                self.sock.recv(1)
+
     def serve(self):
         method, path, _ = self.file.readline().decode().split()
         length, upgrade = 0, ""
@@ -129,7 +152,7 @@ class Client:
                 upgrade = value.strip()
         body = self.file.read(length).decode()
         note(method, path, upgrade, body)
-        path, _, _ = path.partition("?")
+        path, _, query = path.partition("?")
         parts = path.split("/")[2:]
         if parts[0] == "guests":
             self.guests(method, parts[1:], body)
@@ -145,6 +168,8 @@ class Client:
             self.answer(200, {"name": "web-disk0", "generation": 3})
         elif parts == ["devices"]:
             self.answer(200, {"devices": []})
+        elif parts[0] == "networks":
+            self.networks(parts[1:], query)
         elif parts == ["events"]:
             self.chunks(['{"seq":1,"time":0,"object":"guest web","ki', 'nd":"online","message":'
                          '"up\\u001b"}\n{"seq":2,"time":1,"object":"x","kind":"y","message":""}\n'])

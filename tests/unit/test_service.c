@@ -289,9 +289,8 @@ static void test_serve(void **state)
 	assert_int_equal(service()->generation, 1);
 	/* a stand-by is there */
 	wait_until(service()->class->standby);
-	text = mullion_services_describe(t.core);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(text, 0),
-							      "name")), "disk-vm");
+	text = mullion_service_describe(t.core->services);
+	assert_string_equal(json_string_value(json_object_get(text, "name")), "disk-vm");
 	json_decref(text);
 	text = mullion_devices_describe(t.core);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(text, 0),

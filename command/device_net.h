@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * command/device_net.h - a network interface, and what the switch is told of it
+ *
+ * The class's device half; its parts are in partition_net.c.
+ */
+#ifndef MULLION_COMMAND_DEVICE_NET_H
+#define MULLION_COMMAND_DEVICE_NET_H
+
+#include "device.h"
+#include "net_spec.h"
+
+struct mullion_nic;
+
+/**
+ * struct mullion_net_device - mullion_cp_device.own of a network interface
+ * @before: what @nic was before the change that is under way
+ */
+struct mullion_net_device {
+	struct mullion_nic *nic;
+	struct mullion_net_spec before;
+};
+
+/**
+ * mullion_net_device_set() - change it
+ * @changes: options of a SPEC
+ *
+ * Return: 0: under way; or negative errno with @err filled in.
+ */
+int mullion_net_device_set(struct mullion_cp_device *device, const char *changes,
+			   struct mullion_error *err);
+
+/**
+ * mullion_net_counters_describe() - add a port's counters to JSON
+ * @record: hostile: only printed
+ */
+void mullion_net_counters_describe(const struct mullion_state_channel *record, json_t *out);
+
+/* The class's device operations, for its row. */
+void mullion_net_device_release(struct mullion_cp_device *device);
+void *mullion_net_device_config(const struct mullion_cp_device *device, size_t *ret_bytes);
+void mullion_net_device_reconfigured(struct mullion_cp_device *device, int error,
+				     const char *why);
+void mullion_net_device_describe(const struct mullion_cp_device *device,
+				 const struct mullion_state_channel *record, json_t *out);
+
+#endif /* MULLION_COMMAND_DEVICE_NET_H */
