@@ -355,7 +355,7 @@ static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls,
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(preadv2), 0);
 	for (; !ret && ioctls && *ioctls; ioctls++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1(SCMP_CMP_EQ, *ioctls));
+				       SCMP_A1(SCMP_CMP_EQ, *ioctls, 0));
 	for (; !ret && *syscalls >= 0; syscalls++) {
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, *syscalls, 0);
 		/* Already there with all arguments. */
