@@ -188,8 +188,7 @@ static void control_macaddr(struct net_nic *nic, uint64_t context, const uint8_t
 {
 	struct uiscmdrsp_net *message;
 
-	if (!mullion_filter_set_mac(&nic->port.filter, mac))
-		net.version++;
+	mullion_filter_set_mac(&nic->port.filter, mac);
 	message = control_message(nic, NET_MACADDR_ACK);
 	if (!message)
 		return;
@@ -222,7 +221,6 @@ void net_control_message(struct net_nic *nic, uint32_t type,
 	case NET_RCV_PROMISC:
 		/* "On" is 0x0100: anything but 0. */
 		nic->promiscuous = enbdis.enable;
-		net.version++;
 		break;
 	case NET_MACADDR:
 		control_macaddr(nic, macaddr.context, macaddr.macaddr);

@@ -277,6 +277,7 @@ void net_deliver(struct net_nic *nic, const struct mullion_frame *frame)
 	uint32_t bytes = frame->packet.bytes;
 	unsigned int n;
 
+	net.work += net_cost(bytes);
 	if (q && deliver_one(nic, q, frame))
 		return;
 	n = q ? deliver_reserve(nic, q, bytes, iov) : 0;
@@ -299,6 +300,7 @@ static void deliver_segments(struct net_nic *nic, struct net_queue *q,
 		uint32_t bytes = segments.bytes;
 		unsigned int n = deliver_reserve(nic, q, bytes, iov);
 
+		net.work += net_cost(bytes);
 		if (n) {
 			mullion_segments_copy(&segments, iov, n);
 			deliver_commit(nic, q, n, bytes, NULL);
@@ -323,6 +325,7 @@ void net_deliver_offload(struct net_nic *nic, const struct mullion_frame *frame)
 		deliver_segments(nic, q, frame);
 		return;
 	}
+	net.work += net_cost(bytes);
 	n = q ? deliver_reserve(nic, q, bytes, iov) : 0;
 	if (!n) {
 		deliver_drop(nic, q);

@@ -27,6 +27,7 @@
 #include "net.h"
 
 #define FORWARD_KEY_VALID	(1ULL << 63)
+#define FORWARD_MOVE_NS		10000000ULL
 
 static inline uint64_t forward_load(const uint8_t *p)
 {
@@ -244,7 +245,13 @@ static bool forward_admit(struct net_port *from, const struct mullion_packet *pa
 
 		if (other->nic)
 			other->nic->counters->mac_moves++;
-		net.version++;
+		/* It learns it again if it goes on to use it. */
+		forward_forget(other);
+		/* The others learn of most moves at once, but not of a storm. */
+		if (net_now() - net.moved >= FORWARD_MOVE_NS) {
+			net.moved = net_now();
+			net.version++;
+		}
 	}
 	return true;
 }

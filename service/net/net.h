@@ -119,11 +119,14 @@ struct net_switch {
 	struct net_port *ports;
 	struct net_queue *dirty;
 	/*
-	 * Raised whenever something changes that ports remember: addresses
-	 * that move, ports that come, go or change; and every second.
+	 * Raised when something changes that ports remember: ports that come,
+	 * go or are configured, addresses that move; and every second.  Not by
+	 * what a client can do as often as it likes.
 	 */
 	uint64_t version;
+	uint64_t moved;			/* when it was raised for an address */
 	uint64_t now;			/* nanoseconds, of this turn; 0: not asked yet */
+	uint64_t work;			/* deliveries so far, large ones count more */
 	struct mullion_net_config config;
 	struct net_port uplink_port;
 	struct mullion_uplink *uplink;
@@ -159,7 +162,7 @@ bool net_mirror_wants(const struct net_port *port);
 
 /* ---- nic.c: cards, as devices ------------------------------------------------ */
 
-/* After a change of what it depends on: can frames be delivered? */
+/* After a change of what that depends on: can frames be delivered? */
 void net_nic_update(struct net_nic *nic);
 /* The answer is not to be waited for: its index is out of range. */
 void net_nic_fault(struct net_nic *nic);
@@ -228,6 +231,12 @@ static inline void net_copy_short(void *to, const void *from, uint32_t bytes)
 		memcpy(t + i, f + i, 32);
 	/* The rest, and some of what went before. */
 	memcpy(t + bytes - 32, f + bytes - 32, 32);
+}
+
+/* What a delivery of so many bytes costs; one of a small frame is 1. */
+static inline uint32_t net_cost(uint64_t bytes)
+{
+	return 1 + (uint32_t)(bytes >> 11);
 }
 
 /* It has something to be flushed at the end of the turn. */

@@ -31,8 +31,6 @@ static bool nic_is_plain(const struct net_nic *nic)
 void net_nic_update(struct net_nic *nic)
 {
 	nic->port.open = nic->serving && nic->enabled && nic->link_up;
-	nic->port.plain = nic_is_plain(nic);
-	net.version++;
 }
 
 void net_nic_fault(struct net_nic *nic)
@@ -82,7 +80,9 @@ static int nic_apply(struct net_nic *nic, const struct mullion_net_port *config)
 	nic->link_up = config->flags & MULLION_NET_PORT_LINK_UP;
 	mullion_limit_set(&nic->rate, config->rate, config->burst, net_now());
 	mullion_limit_set(&nic->rate_to, config->rate_to, config->burst_to, net_now());
+	nic->port.plain = nic_is_plain(nic);
 	net_nic_update(nic);
+	net.version++;
 	return 0;
 }
 

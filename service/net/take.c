@@ -14,8 +14,9 @@
  * not read answers is left alone (queue.blocked) until there is; nobody waits
  * for it.
  *
- * Each queue pair may cost so much in a turn (TAKE_BUDGET, about a frame each,
- * more for large ones), so nobody waits long for the others either.
+ * Each queue pair may cost so much in a turn: TAKE_BUDGET, about one for each
+ * frame and each delivery of it, more for large ones.  So nobody waits long for
+ * the others, not for a storm of broadcasts either.
  *
  * Failure behaviour: a frame that cannot be what it claims to be, too short,
  * too long, outside the pool, with offloads that make no sense, is answered as
@@ -29,8 +30,6 @@
 #include "class.h"
 
 #define TAKE_BUDGET	128
-/* Bytes that cost as much as a frame. */
-#define TAKE_COST_SHIFT	11
 /* Slots for the answers to one message. */
 #define TAKE_ANSWERS	2
 /* Frames whose first line is fetched ahead. */
@@ -52,11 +51,6 @@ struct take_frame {
 	unsigned int count;
 	uint64_t bytes;
 };
-
-static inline uint32_t take_cost(uint64_t bytes)
-{
-	return 1 + (uint32_t)(bytes >> TAKE_COST_SHIFT);
-}
 
 /* ---- frames --------------------------------------------------------------------- */
 
@@ -164,7 +158,7 @@ static inline void take_prefetch(const struct net_nic *nic,
 
 /* A frame of one piece that asks for nothing; false if it is not one of those. */
 static inline bool take_plain_frame(struct net_nic *nic, struct net_queue *q,
-				    const struct mullion_net_entry *entry, uint32_t *cost)
+				    const struct mullion_net_entry *entry)
 {
 	uint8_t head[MULLION_PACKET_HEAD_MAX];
 	uint32_t bytes = entry->length;
@@ -194,14 +188,13 @@ static inline bool take_plain_frame(struct net_nic *nic, struct net_queue *q,
 	good = net_forward(&nic->port, &frame);
 	take_count(nic, bytes, good);
 	take_done(q, entry->cookie, good);
-	*cost += take_cost(bytes);
 	return true;
 }
 
 /* The frame that begins with entries[0]; returns its entries. */
 static uint32_t take_batch_frame(struct net_nic *nic, struct net_queue *q,
 					const struct mullion_net_entry *entries,
-					uint32_t count, uint32_t *cost)
+					uint32_t count)
 {
 	struct take_frame frame;
 	struct mullion_offload offload = {
@@ -235,15 +228,14 @@ static uint32_t take_batch_frame(struct net_nic *nic, struct net_queue *q,
 	       take_forward(nic, &frame, (uint32_t)frame.bytes, &offload);
 	take_count(nic, frame.bytes, good);
 	take_done(q, entries[0].cookie, good);
-	*cost += take_cost(frame.bytes);
 	return n;
 }
 
-static uint32_t take_batch(struct net_nic *nic, struct net_queue *q,
+static void take_batch(struct net_nic *nic, struct net_queue *q,
 			   const struct mullion_net_batch *batch)
 {
 	struct mullion_net_entry entries[MULLION_NET_BATCH_MAX];
-	uint32_t count, cost = 1;
+	uint32_t count;
 	bool good = take_entries(batch, entries, &count) == count;
 
 	for (uint32_t i = 0; i < count && i < TAKE_AHEAD; i++)
@@ -252,20 +244,19 @@ static uint32_t take_batch(struct net_nic *nic, struct net_queue *q,
 	for (uint32_t i = 0; i < count;) {
 		if (i + TAKE_AHEAD < count)
 			take_prefetch(nic, &entries[i + TAKE_AHEAD]);
-		if (__builtin_expect(good && take_plain_frame(nic, q, &entries[i], &cost),
-				     1)) {
+		if (__builtin_expect(good && take_plain_frame(nic, q, &entries[i]), 1)) {
 			i++;
 			continue;
 		}
 		if (good) {
-			i += take_batch_frame(nic, q, &entries[i], count - i, &cost);
+			i += take_batch_frame(nic, q, &entries[i], count - i);
 			continue;
 		}
 		/* More than there can be: none of it is believed. */
 		take_done(q, entries[i++].cookie, false);
 		nic->counters->rx_malformed++;
 	}
-	return cost;
+	net.work += count;
 }
 
 static inline void take_buffer(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
@@ -389,15 +380,14 @@ static void take_spar_done(struct net_nic *nic, struct net_queue *q, uint64_t co
 	}
 }
 
-static uint32_t take_spar_xmit(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
-			       const struct mullion_io_slot *slot)
+static void take_spar_xmit(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
+			   const struct mullion_io_slot *slot)
 {
 	uint32_t bytes = 0;
 	bool good = !nic->batch && take_spar_frame(nic, slot, &bytes);
 
 	take_count(nic, bytes, good);
 	take_spar_done(nic, q, cookie, good);
-	return good ? take_cost(bytes) : 1;
 }
 
 /* ---- rings ----------------------------------------------------------------------------------- */
@@ -416,47 +406,39 @@ static bool take_is_stale(struct net_nic *nic, const struct mullion_io_slot *slo
 	return true;
 }
 
-/* Returns what it cost. */
-static uint32_t take_message(struct net_nic *nic, struct net_queue *q,
-			     const struct mullion_io_slot *slot)
+static void take_message(struct net_nic *nic, struct net_queue *q,
+			 const struct mullion_io_slot *slot)
 {
 	struct take_head head;
 
 	memcpy(&head, slot, sizeof(head));
 	__asm__ volatile("" : "+m"(head));
 	if (take_is_stale(nic, slot))
-		return 1;
+		return;
 	if (head.cmdtype != CMD_NET_TYPE)
-		goto unknown;
-	if (nic->batch && head.type == MULLION_NET_XMIT)
-		return take_batch(nic, q, (const void *)slot);
-	if (nic->batch && head.type == MULLION_NET_POST) {
+		nic->counters->rx_malformed++;
+	else if (nic->batch && head.type == MULLION_NET_XMIT)
+		take_batch(nic, q, (const void *)slot);
+	else if (nic->batch && head.type == MULLION_NET_POST)
 		take_posts(nic, q, (const void *)slot);
-		return 2;
-	}
-	if (!nic->batch && head.type == NET_RCV_POST) {
+	else if (!nic->batch && head.type == NET_RCV_POST)
 		take_spar_post(nic, q, head.buf, slot);
-		return 1;
-	}
-	if (head.type == NET_XMIT)
-		return take_spar_xmit(nic, q, head.buf, slot);
-	if (q == &nic->queues[0] && net_control_knows(head.type)) {
+	else if (head.type == NET_XMIT)
+		take_spar_xmit(nic, q, head.buf, slot);
+	else if (q == &nic->queues[0] && net_control_knows(head.type))
 		net_control_message(nic, head.type, slot);
-		return 1;
-	}
-unknown:
-	nic->counters->rx_malformed++;
-	return 1;
+	else
+		nic->counters->rx_malformed++;
 }
 
 static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 {
 	struct mullion_queue *ring = q->ring;
-	uint32_t cost = 0;
+	uint64_t end = net.work + TAKE_BUDGET;
 	unsigned int n = 0;
 
 	ring->blocked = false;
-	while (cost < TAKE_BUDGET && nic->serving && !ring->held) {
+	while (net.work < end && nic->serving && !ring->held) {
 		const void *slot = NULL;
 		int ret;
 
@@ -476,7 +458,8 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 		mullion_sq_consume(&ring->cmd, &slot);
 		__builtin_prefetch(mullion_sq_slot(&ring->cmd,
 				   mullion_sq_next(&ring->cmd, ring->cmd.tail)));
-		cost += take_message(nic, q, slot);
+		take_message(nic, q, slot);
+		net.work++;
 		n++;
 	}
 	return n;

@@ -863,6 +863,28 @@ static void a_full_ring_stops_its_client_only(void **state)
 	assert_int_equal(done, sent);
 }
 
+static void a_storm_has_its_share(void **state)
+{
+	struct mullion_net_entry entries[MULLION_NET_BATCH_MAX] = { 0 };
+
+	(void)state;
+	reset();
+	for (unsigned int p = 0; p < PORTS; p++)
+		up(p, NET_PEER_BATCH, 900);
+	make_frame(0, TX, broadcast, 60);
+	for (unsigned int i = 0; i < MULLION_NET_BATCH_MAX; i++)
+		entries[i] = (struct mullion_net_entry){ .address = TX, .length = 60 };
+	for (unsigned int i = 0; i < 20; i++)
+		net_peer_xmit_entries(&peer[0], i % NET_PAIRS, entries,
+				      MULLION_NET_BATCH_MAX);
+	turns(1);
+	assert_int_equal(received(1), NET_PAIRS * MULLION_NET_BATCH_MAX);
+	send_to(2, config[1].mac, 1, 60);
+	assert_int_equal(received(1), 2 * NET_PAIRS * MULLION_NET_BATCH_MAX + 1);
+	net_peer_take(&peer[2]);
+	assert_int_equal(net_peer_count(&peer[2], MULLION_NET_XMIT_DONE), 1);
+}
+
 static void forty_talk_and_one_does_not_listen(void **state)
 {
 	enum { ROUNDS = 300, DEAF = 17 };
@@ -1049,6 +1071,7 @@ int main(void)
 		cmocka_unit_test(offloads_are_done_for_who_does_not_take_them),
 		cmocka_unit_test(pairs_are_used_by_flow),
 		cmocka_unit_test(a_full_ring_stops_its_client_only),
+		cmocka_unit_test(a_storm_has_its_share),
 		cmocka_unit_test(forty_talk_and_one_does_not_listen),
 		cmocka_unit_test(frames_leave_by_the_uplink),
 		cmocka_unit_test(the_mirror_sees_frames),
