@@ -59,6 +59,7 @@
 #define MULLION_FAULT_WINDOW		5	/* window header or area table invalid */
 #define MULLION_FAULT_EPOCH		6	/* epoch went backwards */
 #define MULLION_FAULT_DOORBELL		7	/* made its doorbell block */
+#define MULLION_FAULT_MEMORY		8	/* guest RAM became shorter, or read-only */
 
 /*
  * Epoch and generation of a channel.  The first 64 bytes are constant once

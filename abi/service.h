@@ -23,6 +23,8 @@
 #define MULLION_FD_SEND_DOORBELLS	6	/* index: first vector at the peer */
 #define MULLION_FD_STORE		7	/* index: entry of the device's config */
 #define MULLION_FD_STORE_FENCE		8	/* as STORE: predecessor's connection */
+#define MULLION_FD_RAM			9	/* guest RAM; index: the region's fd_index */
+#define MULLION_FD_ROLE_LAST		MULLION_FD_RAM
 
 struct mullion_fd_message {
 	__u32 magic;
@@ -44,6 +46,7 @@ MULLION_ABI_SIZE(struct mullion_fd_message, 24);
  * parameters header.  `flags` is what makes a successor.
  */
 #define MULLION_SERVER_ADOPT	(1U << 0)	/* take over; do not format */
+#define MULLION_SERVER_RAM	(1U << 1)	/* BUS_CREATE: guest-physical addresses */
 
 struct mullion_server_config {
 	__u32 version;		/* 1 */
@@ -62,5 +65,46 @@ struct mullion_server_config {
 #define MULLION_SERVICE_WIDE	0xffffffffU
 
 MULLION_ABI_SIZE(struct mullion_server_config, 24);
+
+/*
+ * Guest RAM, at the end of the class part of a BUS_CREATE with
+ * MULLION_SERVER_RAM.  Data lie in a region and outside every reserved range;
+ * channels of a bus without a window lie inside a reserved range that lies in
+ * regions.
+ */
+#define MULLION_RAM_REGIONS_MAX		16
+#define MULLION_RAM_RESERVED_MAX	16
+/* Guest-physical addresses end here. */
+#define MULLION_RAM_ADDRESS_MAX		(1ULL << 46)
+
+/* mullion_ram_region.flags */
+#define MULLION_RAM_READ_ONLY	(1U << 0)	/* its descriptor was opened so */
+
+struct mullion_ram_region {
+	__u64 gpa;		/* page-aligned, as are all of these */
+	__u64 bytes;
+	__u64 offset;		/* in the file */
+	__u32 fd_index;		/* of the RAM descriptor; several regions may share one */
+	__u32 flags;
+} MULLION_PACKED;
+
+struct mullion_ram_range {
+	__u64 gpa;
+	__u64 bytes;
+} MULLION_PACKED;
+
+struct mullion_ram_map {
+	__u32 version;		/* 1 */
+	__u32 region_count;
+	__u32 reserved_count;
+	__u32 pad;
+	struct mullion_ram_region regions[MULLION_RAM_REGIONS_MAX];
+	struct mullion_ram_range reserved[MULLION_RAM_RESERVED_MAX];
+} MULLION_PACKED;
+
+#define MULLION_RAM_MAP_VERSION 1
+
+MULLION_ABI_SIZE(struct mullion_ram_region, 32);
+MULLION_ABI_SIZE(struct mullion_ram_map, 16 + 16 * 32 + 16 * 16);
 
 #endif /* MULLION_ABI_SERVICE_H */

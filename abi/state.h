@@ -10,13 +10,16 @@
 #ifndef MULLION_ABI_STATE_H
 #define MULLION_ABI_STATE_H
 
+#include "io.h"
 #include "types.h"
 
 #define MULLION_STATE_MAGIC		0x454154534c4c554dULL	/* "MULLSTAE" */
-#define MULLION_STATE_VERSION		1
+#define MULLION_STATE_VERSION		2
 #define MULLION_STATE_HEADER_BYTES	4096
 #define MULLION_STATE_CHANNELS_MAX	64
 #define MULLION_STATE_REQUESTS_MAX	512	/* per channel */
+/* Of a client that re-issues nothing, which has a table of this size. */
+#define MULLION_STATE_PLAIN_MAX		128
 #define MULLION_STATE_CLASS_BYTES	4096	/* per channel, class's own */
 #define MULLION_STATE_OBJECTS_MAX	64
 #define MULLION_STATE_OBJECT_BYTES	65536	/* per object, header included */
@@ -62,7 +65,18 @@ struct mullion_state_request {
 	__u32 residual;
 	__u64 class_data;
 	__u8 sense[24];		/* result: sense data, first bytes */
-	__u8 pad[40];
+	/*
+	 * Of a client that re-issues nothing: the rest of the request, whose
+	 * slot is given back, and the number of its answer (0: none yet).
+	 * request_id is the number of the request.
+	 */
+	__u64 answer;
+	__u64 notify_handle;
+	__u64 notifyresult_handle;
+	__u32 bufflen;
+	__u32 data_dir;
+	__u32 tasktype;
+	__u32 entries;
 } MULLION_PACKED;
 
 struct mullion_state_channel {
@@ -85,7 +99,13 @@ struct mullion_state_channel {
 	__u64 rescues;		/* work found by the slow poll */
 	__u32 outstanding;
 	__u32 reserved;
-	__u8 pad[368];
+	/*
+	 * Of a client that re-issues nothing: requests taken from the ring and
+	 * answers shown in it; modulo the slots they are the ring's indices.
+	 */
+	__u64 taken;
+	__u64 answered;
+	__u8 pad[352];
 	struct mullion_state_request requests_table[MULLION_STATE_REQUESTS_MAX];
 	__u8 class_state[MULLION_STATE_CLASS_BYTES];
 } MULLION_PACKED;
@@ -111,10 +131,16 @@ struct mullion_state_object {
 
 MULLION_ABI_SIZE(struct mullion_state_object, MULLION_STATE_OBJECT_BYTES);
 
+/* The data of a request of a client that re-issues nothing, by record. */
+struct mullion_state_list {
+	struct guest_phys_info pieces[MAX_PHYS_INFO];
+} MULLION_PACKED;
+
 struct mullion_state_area {
 	struct mullion_state_header header;
 	struct mullion_state_channel channels[MULLION_STATE_CHANNELS_MAX];
 	struct mullion_state_object objects[MULLION_STATE_OBJECTS_MAX];
+	struct mullion_state_list lists[MULLION_STATE_CHANNELS_MAX][MULLION_STATE_PLAIN_MAX];
 } MULLION_PACKED;
 
 #endif /* MULLION_ABI_STATE_H */

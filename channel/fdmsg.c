@@ -59,7 +59,7 @@ int mullion_fd_send(int socket, unsigned int role, __u64 handle, __u32 index,
 	};
 	unsigned int sent = 0;
 
-	if (role < MULLION_FD_COMMAND_WINDOW || role > MULLION_FD_STORE_FENCE ||
+	if (role < MULLION_FD_COMMAND_WINDOW || role > MULLION_FD_ROLE_LAST ||
 	    !count)
 		return -EINVAL;
 	while (sent < count) {
@@ -170,7 +170,7 @@ int mullion_fd_recv(int socket, struct mullion_fd_message *message,
 	}
 	if (got.magic != MULLION_FD_MAGIC || got.flags || got.count != count ||
 	    got.role < MULLION_FD_COMMAND_WINDOW ||
-	    got.role > MULLION_FD_STORE_FENCE)
+	    got.role > MULLION_FD_ROLE_LAST)
 		goto refuse;
 	*message = got;
 	memcpy(fds, taken, count * sizeof(int));

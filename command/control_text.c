@@ -24,6 +24,8 @@ const char *mullion_cp_fault_text(uint32_t reason)
 		return "the guest's epoch went backwards";
 	case MULLION_FAULT_DOORBELL:
 		return "the guest made its doorbell block the server";
+	case MULLION_FAULT_MEMORY:
+		return "the guest's RAM became shorter, or is read-only";
 	default:
 		return "unknown fault";
 	}

@@ -55,14 +55,23 @@ uint64_t service_attach_channel_bytes(const struct mullion_class *class)
 
 /* ---- the constant parts ------------------------------------------------- */
 
-static void attach_ext_constant(struct mullion_channel_ext *ext)
+/* What this device's client may accept. */
+static uint64_t attach_features(const struct mullion_device *device)
+{
+	return device->bus->ram ? service.class->features & ~MULLION_EXTF_WINDOW_ADDR :
+	       service.class->features;
+}
+
+static void attach_ext_constant(const struct mullion_device *device,
+				struct mullion_channel_ext *ext)
 {
 	memset(ext, 0, sizeof(*ext));
 	ext->magic = MULLION_CHANNEL_EXT_MAGIC;
 	ext->version = MULLION_CHANNEL_EXT_VERSION;
 	ext->bytes = MULLION_CHANNEL_EXT_BYTES;
 	ext->queue_pairs = service.class->queue_pairs;
-	ext->pool_share = service.class->pool_share;
+	/* Data in guest RAM need no pool. */
+	ext->pool_share = device->bus->ram ? 0 : service.class->pool_share;
 	ext->max_outstanding = service.class->max_outstanding;
 	ext->io_align = ATTACH_IO_ALIGN;
 }
@@ -83,7 +92,7 @@ void service_attach_write_channel(struct mullion_device *device)
 	fixed->channel_header.srv_state = VISOR_CHANNELSRV_READY;
 	service.class->describe_channel(device, fixed);
 	memcpy(device->channel, fixed, sizeof(*fixed));
-	attach_ext_constant(&ext);
+	attach_ext_constant(device, &ext);
 	memcpy(device->ext, &ext, ATTACH_EXT_CONSTANT);
 }
 
@@ -117,19 +126,40 @@ static bool attach_header_intact(const struct mullion_device *device)
 	    have.channel_header.version_id != want->version_id ||
 	    memcmp(&have.vnic, &fixed->vnic, sizeof(have.vnic)))
 		return false;
-	attach_ext_constant(&ext);
+	attach_ext_constant(device, &ext);
 	return !memcmp(device->ext, &ext, ATTACH_EXT_CONSTANT) &&
 	       mullion_load_relaxed(mullion_ext_u64(device->ext, server_generation)) ==
 		       device->generation &&
 	       mullion_load_relaxed(mullion_ext_u64(device->ext, server_epoch)) ==
 		       device->epoch &&
 	       mullion_load_relaxed(mullion_ext_u64(device->ext, features_offered)) ==
-		       service.class->features;
+		       attach_features(device);
 }
 
 /* ---- rings -------------------------------------------------------------- */
 
 /* Geometry is ours: nothing of it is read back from the channel. */
+static void attach_view_queue(struct mullion_device *device, struct mullion_sq *q,
+			      unsigned int queue)
+{
+	uint64_t header = MULLION_IO_CH_SPACE_OFFSET +
+			  queue * sizeof(struct signal_queue_header);
+
+	q->shared = (struct signal_queue_header *)(void *)(device->channel + header);
+	q->slots = device->channel + service_attach_slots_offset(service.class, queue);
+	q->max_slots = service.class->queue_slots;
+	q->slot_bytes = VISOR_IO_SLOT_BYTES;
+	mullion_sq_reset(q, 0);
+}
+
+void service_attach_view_queues(struct mullion_device *device)
+{
+	for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
+		attach_view_queue(device, &device->queues[i].cmd, 2 * i);
+		attach_view_queue(device, &device->queues[i].rsp, 2 * i + 1);
+	}
+}
+
 static void attach_make_queue(struct mullion_device *device, struct mullion_sq *q,
 			      unsigned int queue, int event_index)
 {
@@ -137,17 +167,14 @@ static void attach_make_queue(struct mullion_device *device, struct mullion_sq *
 			  queue * sizeof(struct signal_queue_header);
 	uint64_t slots = service_attach_slots_offset(service.class, queue);
 
-	q->shared = (struct signal_queue_header *)(void *)(device->channel + header);
-	q->slots = device->channel + slots;
-	q->max_slots = service.class->queue_slots;
-	q->slot_bytes = VISOR_IO_SLOT_BYTES;
+	attach_view_queue(device, q, queue);
 	mullion_sq_format(q->shared, slots - header, VISOR_IO_SLOT_BYTES,
 			  service.class->queue_slots);
 	mullion_sq_reset_shared(q);
 	mullion_sq_reset(q, event_index);
 }
 
-static void attach_make_queues(struct mullion_device *device, int event_index)
+void service_attach_make_queues(struct mullion_device *device, int event_index)
 {
 	for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
 		struct mullion_queue *queue = &device->queues[i];
@@ -179,7 +206,7 @@ static void attach_write_server(struct mullion_device *device)
 	struct mullion_channel_ext *ext = device->ext;
 
 	mullion_store_relaxed(mullion_ext_u64(ext, features_offered),
-			      service.class->features);
+			      attach_features(device));
 	mullion_store_relaxed(mullion_ext_u64(ext, server_epoch), device->epoch);
 	/* pairs with the client's acquire of the generation when it raises */
 	mullion_store_release(mullion_ext_u64(ext, server_generation),
@@ -192,7 +219,8 @@ void service_attach_announce(struct mullion_device *device)
 	 * A successor believes its state area, and puts right what a client
 	 * may have written meanwhile: no epoch but that one looks confirmed.
 	 */
-	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
+	attach_set_state(device, device->paused ? MULLION_CHANNEL_PAUSED :
+			 MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
 	attach_write_server(device);
 	device->bus->ring_event = true;
 }
@@ -266,7 +294,8 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	struct mullion_state_channel *state = device->records.state;
 	bool fresh = incarnation != device->incarnation || device->faulted;
 
-	attach_make_queues(device, !!(features & MULLION_EXTF_EVENT_INDEX));
+	device->plain = false;
+	service_attach_make_queues(device, !!(features & MULLION_EXTF_EVENT_INDEX));
 	if (service_has_requests()) {
 		service_request_drop_late(device);
 		service_record_epoch(device, fresh);
@@ -284,9 +313,9 @@ static void attach_adopt_epoch(struct mullion_device *device, uint64_t epoch,
 	state->client_incarnation = incarnation;
 }
 
-static bool attach_features_ok(uint64_t features)
+static bool attach_features_ok(const struct mullion_device *device, uint64_t features)
 {
-	if (features & ~service.class->features)
+	if (features & ~attach_features(device))
 		return false;
 	if ((features & MULLION_EXTF_NET_BATCH) && !(features & MULLION_EXTF_SLOT_EXT))
 		return false;
@@ -318,14 +347,14 @@ static void attach_confirm(struct mullion_device *device)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (mullion_load_acquire(mullion_ext_u64(ext, client_epoch)) != epoch)
 		return;
-	if (!attach_features_ok(features)) {
+	if (!attach_features_ok(device, features)) {
 		device->faulted = false;
 		service_attach_fault(device, MULLION_FAULT_FEATURES,
 				     "it accepted features that were not offered, or "
 				     "without those that they need");
 		return;
 	}
-	if (!detached && !(features & MULLION_EXTF_WINDOW_ADDR)) {
+	if (!detached && !device->bus->ram && !(features & MULLION_EXTF_WINDOW_ADDR)) {
 		device->faulted = false;
 		service_attach_fault(device, MULLION_FAULT_FEATURES,
 				     "it wants guest-physical addresses, which this "
@@ -426,6 +455,10 @@ void service_device_resume(struct mullion_device *device)
 		return;
 	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
 	device->rung = true;
+	if (device->plain) {
+		service_plain_resume(device);
+		return;
+	}
 	/* A client that has raised its epoch since is confirmed first. */
 	if (!device->epoch ||
 	    mullion_load_relaxed(mullion_ext_u64(device->ext, client_epoch)) !=

@@ -38,7 +38,7 @@ static int control_config(const struct controlvm_message *command,
 		return -EINVAL;
 	memcpy(config, (const char *)payload + CONTROL_CONFIG_OFFSET, sizeof(*config));
 	if (config->version != MULLION_SERVER_CONFIG_VERSION ||
-	    (config->flags & ~MULLION_SERVER_ADOPT) ||
+	    (config->flags & ~(MULLION_SERVER_ADOPT | MULLION_SERVER_RAM)) ||
 	    !mullion_range_ok(config->class_offset, config->class_bytes, bytes))
 		return -EINVAL;
 	*class_part = (const char *)payload + config->class_offset;
@@ -92,7 +92,36 @@ static void control_bus_free(struct service_bus *bus)
 	mullion_doorbells_done(&bus->recv);
 	mullion_doorbells_done(&bus->send);
 	mullion_window_close(&bus->window);
+	mullion_ram_close(bus->ram);
 	free(bus);
+}
+
+int service_bus_channel(const struct service_bus *bus, uint64_t addr, uint64_t bytes,
+			void **ret)
+{
+	if (bus->window.base)
+		return mullion_window_resolve(&bus->window, MULLION_AREA_CHANNELS, addr, bytes,
+					      ret);
+	*ret = mullion_ram_channel(bus->ram, addr, bytes);
+	return *ret ? 0 : -ERANGE;
+}
+
+static int control_bus_ram(struct service_bus *bus, uint64_t handle,
+			   const struct mullion_ram_map *map)
+{
+	int fds[MULLION_RAM_REGIONS_MAX];
+	int ret;
+
+	for (uint32_t i = 0; i < MULLION_RAM_REGIONS_MAX; i++)
+		fds[i] = service_fd_take(handle, MULLION_FD_RAM, i);
+	ret = mullion_ram_open(&bus->ram, map, fds, MULLION_RAM_REGIONS_MAX);
+	for (uint32_t i = 0; i < MULLION_RAM_REGIONS_MAX; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	if (!ret)
+		mullion_ram_memory(bus->ram, &bus->memory);
+	return ret;
 }
 
 /* @header: the window's, from the payload: in the window a guest may write it. */
@@ -110,8 +139,10 @@ static int control_bus_open(struct service_bus *bus, uint64_t handle,
 	if (ret < 0)
 		return ret;
 	pool = mullion_window_area(&bus->window, MULLION_AREA_POOL);
-	bus->memory.base = bus->window.base + pool->offset;
-	bus->memory.bytes = pool->bytes;
+	if (!bus->ram) {
+		bus->memory.base = bus->window.base + pool->offset;
+		bus->memory.bytes = pool->bytes;
+	}
 	ret = mullion_doorbells_init(&bus->recv, bus->window.vectors);
 	if (!ret)
 		ret = mullion_doorbells_init(&bus->send, bus->window.vectors);
@@ -130,17 +161,22 @@ static int control_bus_create(const struct controlvm_message *command,
 	const struct controlvm_packet_create_bus *create = &command->cmd.create_bus;
 	struct mullion_window_header header;
 	struct mullion_server_config config;
+	struct mullion_ram_map map;
 	struct service_bus *bus;
 	const void *class_part;
 	void *channel;
+	bool ram;
 	int ret;
 
 	ret = control_config(command, payload, bytes, &config, &class_part);
 	if (ret < 0)
 		return ret;
-	if (config.class_bytes != sizeof(header))
+	ram = config.flags & MULLION_SERVER_RAM;
+	if (config.class_bytes != sizeof(header) + (ram ? sizeof(map) : 0))
 		return -EINVAL;
 	memcpy(&header, class_part, sizeof(header));
+	if (ram)
+		memcpy(&map, (const char *)class_part + sizeof(header), sizeof(map));
 	if (service_bus_find(create->bus_no))
 		return -EEXIST;
 	if (create->channel_bytes < sizeof(struct visor_vbus_channel))
@@ -149,12 +185,13 @@ static int control_bus_create(const struct controlvm_message *command,
 	if (!bus)
 		return -ENOMEM;
 	bus->bus_no = create->bus_no;
-	ret = control_bus_open(bus, command->hdr.message_handle, &header);
+	ret = ram ? control_bus_ram(bus, command->hdr.message_handle, &map) : 0;
+	/* A header of zeros: the channels lie in guest RAM too. */
+	if (!ret && (!ram || header.magic))
+		ret = control_bus_open(bus, command->hdr.message_handle, &header);
 	if (ret < 0)
 		goto free;
-	ret = mullion_window_resolve(&bus->window, MULLION_AREA_CHANNELS,
-				     create->channel_addr, create->channel_bytes,
-				     &channel);
+	ret = service_bus_channel(bus, create->channel_addr, create->channel_bytes, &channel);
 	if (ret < 0)
 		goto free;
 	if (!(config.flags & MULLION_SERVER_ADOPT))

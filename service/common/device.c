@@ -34,6 +34,11 @@ mullion_device_channel_state(struct mullion_device *device)
 	return device->records.state;
 }
 
+bool mullion_device_polled(const struct mullion_device *device)
+{
+	return !device->bus->send.count;
+}
+
 struct mullion_queue *mullion_device_queues(struct mullion_device *device)
 {
 	return device->queues;
@@ -143,6 +148,9 @@ static int device_find_record(struct mullion_device *device, bool adopt)
 	device->records.state = state;
 	device->epoch = state->client_epoch;
 	device->incarnation = state->client_incarnation;
+	device->plain = device->bus->ram && !device->epoch;
+	device->records.answers = state->answered;
+	device->paused = device->plain && adopt && state->status == MULLION_CHANNEL_PAUSED;
 	return service_has_requests() ? service_record_init(device, adopt) : 0;
 }
 
@@ -178,6 +186,8 @@ static void device_begin(struct mullion_device *device)
 	device_show_state();
 	service_attach_write_channel(device);
 	service_attach_announce(device);
+	if (device->plain)
+		service_plain_begin(device);
 	mullion_log(LOG_INFO, device->name, "serving, generation %llu",
 		    (unsigned long long)device->generation);
 }
@@ -230,9 +240,8 @@ int service_device_create(const struct controlvm_message *command,
 		return -EINVAL;
 	if (create->channel_bytes < service_attach_channel_bytes(service.class))
 		return -EMSGSIZE;
-	ret = mullion_window_resolve(&bus->window, MULLION_AREA_CHANNELS,
-				     create->channel_addr, create->channel_bytes,
-				     &channel);
+	ret = service_bus_channel(bus, create->channel_addr, create->channel_bytes,
+				  &channel);
 	if (ret < 0)
 		return ret;
 	device = device_new(bus, create, channel, config->generation);
@@ -247,9 +256,11 @@ int service_device_create(const struct controlvm_message *command,
 		if (ret < 0)
 			goto abandon;
 	}
+	/* Guest RAM holds anything; a window's slots are written before they are read. */
 	if (!adopt)
-		memset(device->channel, 0,
-		       service_attach_slots_offset(service.class, 0));
+		memset(device->channel, 0, bus->window.base ?
+		       service_attach_slots_offset(service.class, 0) :
+		       create->channel_bytes);
 	device->next = service.devices;
 	service.devices = device;
 	device->starting = true;
@@ -339,7 +350,8 @@ void service_device_end(struct mullion_device *device)
 	/* A client that is still there must not wait for us for ever. */
 	mullion_store_relaxed(mullion_ext_u32(device->ext, server_state),
 			      MULLION_CHANNEL_STOPPED);
-	mullion_doorbell_ring(device->bus->send.fds[device->queues[0].vector]);
+	if (device->bus->send.count)
+		mullion_doorbell_ring(device->bus->send.fds[device->queues[0].vector]);
 	service.class->stop(device);
 	mullion_log(LOG_INFO, device->name, "destroyed");
 	device_free(device);

@@ -48,6 +48,7 @@ struct mullion_device;
  * @tasktype, @notify_handle, @notifyresult_handle: of a task management request
  * @iov, @iovcnt, @iov_bytes: its data, in mapped memory that the client can
  *	change at any moment; @iov_bytes >= @bufflen was checked
+ * @entries: of its list, as the client says
  * @linuxstat, @scsistat, @addlstat, @residual, @sense, @result: the answer,
  *	zeroed before the class sees the request
  * @next: for lists of whoever owns the request at the moment
@@ -74,6 +75,7 @@ struct mullion_request {
 	uint64_t notifyresult_handle;
 	uint32_t iov_bytes;
 	uint16_t iovcnt;
+	uint16_t entries;
 	uint32_t linuxstat;
 	uint8_t scsistat;
 	uint8_t addlstat;
@@ -184,6 +186,11 @@ mullion_device_channel_state(struct mullion_device *device);
  * in use.
  */
 struct mullion_state_object *mullion_state_object_get(const guid_t *uuid);
+
+/**
+ * mullion_device_polled() - its client rings nobody and is not rung
+ */
+bool mullion_device_polled(const struct mullion_device *device);
 
 /**
  * mullion_request_effect() - the request is about to have an effect

@@ -21,6 +21,11 @@
 #define MAIN_SOCKET		3
 #define MAIN_SLOW_MS		900	/* heartbeat: at least once a second */
 #define MAIN_URING_ENTRIES	1024
+#define MAIN_NAP_MS		1
+#define MAIN_NAP_MIDDLE_MS	4
+#define MAIN_NAP_AFTER_MS	1000
+#define MAIN_NAP_LONG_MS	16
+#define MAIN_NAP_LONG_AFTER_MS	10000
 
 struct service service;
 
@@ -34,6 +39,11 @@ static unsigned int main_poll_device(struct mullion_device *device, bool slow)
 		service_device_start_ended(device);
 		return 1;
 	}
+	if (device->plain_adopt && !device->starting)
+		service_plain_adopt(device);
+	if (device->bus->ram && mullion_ram_lost(device->bus->ram) && !device->faulted)
+		service_attach_fault(device, MULLION_FAULT_MEMORY,
+				     "its memory is not what it was when it was mapped");
 	service_attach_check(device);
 	if (service.class->poll) {
 		if (device->serving)
@@ -41,8 +51,10 @@ static unsigned int main_poll_device(struct mullion_device *device, bool slow)
 	} else if (service_request_may_poll(device)) {
 		n = service_request_poll(device);
 	}
+	if (n && !device->bus->send.count)
+		service.idle_ms = 0;
 	/* Nobody rang, but there was work: a doorbell was lost. */
-	if (slow && n)
+	if (slow && n && device->bus->send.count)
 		device->records.state->rescues += n;
 	if (device->wanted.any)
 		service_attach_settle(device);
@@ -105,6 +117,34 @@ static int main_arm_requests(struct mullion_device *device)
 	return work;
 }
 
+static void main_woken(void *arg)
+{
+	(void)arg;
+}
+
+/*
+ * Clients without doorbells: looked at every millisecond while there is
+ * something to do, and for a second after, then less and less often.
+ */
+static void main_arm_nap(void)
+{
+	const struct mullion_device *device;
+	unsigned int ms = MAIN_NAP_MS;
+
+	for (device = service.devices; device; device = device->next) {
+		if (!device->bus->send.count && !device->faulted && !device->paused)
+			break;
+	}
+	if (!device)
+		return;
+	if (service.idle_ms >= MAIN_NAP_LONG_AFTER_MS)
+		ms = MAIN_NAP_LONG_MS;
+	else if (service.idle_ms >= MAIN_NAP_AFTER_MS)
+		ms = MAIN_NAP_MIDDLE_MS;
+	service.idle_ms += ms;
+	mullion_loop_timer_start(&service.nap, ms, false, main_woken, NULL);
+}
+
 static int main_arm(void *arg)
 {
 	struct mullion_device *device;
@@ -114,13 +154,15 @@ static int main_arm(void *arg)
 	if (service.control)
 		work |= mullion_control_client_arm(service.control);
 	for (device = service.devices; device; device = device->next) {
-		if (device->started)
+		if (device->started || device->plain_adopt)
 			work = 1;
 		if (device->wanted.any && device->quiesced && !device->outstanding)
 			work = 1;
 		work |= service.class->poll ? main_arm_messages(device) :
 			main_arm_requests(device);
 	}
+	if (!work)
+		main_arm_nap();
 	return work;
 }
 
@@ -154,6 +196,9 @@ static bool main_idle(void *arg)
 
 static void main_ring(struct mullion_device *device, const struct mullion_queue *queue)
 {
+	/* Channels in guest RAM are polled. */
+	if (!device->bus->send.count)
+		return;
 	device->records.state->rung++;
 	if (mullion_doorbell_ring(device->bus->send.fds[queue->vector]) == -EINTR)
 		service_attach_fault(device, MULLION_FAULT_DOORBELL,
@@ -172,6 +217,8 @@ static void main_finish(struct mullion_device *device)
 			mullion_queue_release(queue);
 		if (queue->rsp.head != queue->rsp.published)
 			mullion_queue_publish(queue);
+		if (device->plain)
+			service_plain_shown(device);
 		if (!queue->rung && !rung)
 			continue;
 		queue->rung = false;
@@ -198,7 +245,8 @@ static void main_turn_end(void *arg)
 		if (!bus->ring_event)
 			continue;
 		bus->ring_event = false;
-		mullion_doorbell_ring(bus->send.fds[0]);
+		if (bus->send.count)
+			mullion_doorbell_ring(bus->send.fds[0]);
 	}
 }
 
@@ -230,8 +278,10 @@ static void main_slow(void *arg)
 		return;
 	header->heartbeat++;
 	header->wakeups = mullion_loop_wakeups();
-	for (bus = service.buses; bus; bus = bus->next)
-		main_bus_heartbeat(bus, header->heartbeat);
+	for (bus = service.buses; bus; bus = bus->next) {
+		if (bus->window.base)
+			main_bus_heartbeat(bus, header->heartbeat);
+	}
 	for (device = service.devices; device; device = device->next)
 		service_attach_audit(device);
 }
@@ -316,8 +366,10 @@ static int main_serve(const struct mullion_class *class, uid_t uid)
 				    "output one at a time", strerror(-ret));
 	}
 	/* After this no timer can be set: the allow-list has no such call. */
-	step = "watchdog timer";
+	step = "signals";
 	ret = mullion_doorbell_watchdog(MAIN_SLOW_MS);
+	if (!ret)
+		ret = mullion_ram_init();
 	if (ret < 0)
 		goto fail;
 	ret = main_sandbox(class, uid);

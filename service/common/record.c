@@ -45,6 +45,12 @@ static unsigned int record_index(const struct mullion_device *device,
 	return (unsigned int)(record - device->records.state->requests_table);
 }
 
+/* A plain client's lists have records of their own, and fewer. */
+static unsigned int record_limit(const struct mullion_device *device)
+{
+	return device->plain ? MULLION_STATE_PLAIN_MAX : MULLION_STATE_REQUESTS_MAX;
+}
+
 static void record_free(struct mullion_device *device, unsigned int index)
 {
 	struct service_records *records = &device->records;
@@ -62,7 +68,7 @@ int service_record_init(struct mullion_device *device, bool adopt)
 	if (!records->answered)
 		return -ENOMEM;
 	records->free_count = 0;
-	for (unsigned int i = MULLION_STATE_REQUESTS_MAX; i > 0; i--) {
+	for (unsigned int i = record_limit(device); i > 0; i--) {
 		struct mullion_state_request *record = record_at(device, i - 1);
 
 		if (!adopt || record->phase > MULLION_REQUEST_DONE)
@@ -89,7 +95,7 @@ void service_record_epoch(struct mullion_device *device, bool fresh)
 	if (!fresh)
 		return;
 	records->free_count = 0;
-	for (unsigned int i = MULLION_STATE_REQUESTS_MAX; i > 0; i--)
+	for (unsigned int i = record_limit(device); i > 0; i--)
 		record_free(device, i - 1);
 }
 

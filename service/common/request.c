@@ -18,6 +18,9 @@
  * If the response ring is full, answers wait in order; at most as many as
  * there are request structures, because nothing is taken without one.
  *
+ * A client that re-issues nothing has the list of a request kept too, for a
+ * successor that goes on where this process died (plain.c).
+ *
  * Limits: one queue pair.
  */
 #include <errno.h>
@@ -107,6 +110,7 @@ static inline struct mullion_request *request_new(struct mullion_device *device)
 	device->free_requests = request->next;
 	request->next = NULL;
 	request->iovcnt = 0;
+	request->entries = 0;
 	request->iov_bytes = 0;
 	request->bufflen = 0;
 	request->linuxstat = 0;
@@ -193,6 +197,10 @@ static inline int request_write(struct mullion_device *device,
 		slot->ext.flags = 0;
 		slot->ext.reserved = 0;
 	}
+	if (device->plain) {
+		device->records.answers++;
+		request->record->answer = device->records.answers;
+	}
 	service_record_answered(device, request->record);
 	return 0;
 }
@@ -201,6 +209,8 @@ void service_request_publish(struct mullion_device *device)
 {
 	if (mullion_sq_publish(&device->queues[0].rsp))
 		device->rung = true;
+	if (device->plain)
+		service_plain_shown(device);
 }
 
 /* Puts the answer in the ring, or in the queue of those that wait. */
@@ -210,6 +220,10 @@ static inline void request_answer(struct mullion_request *request)
 	int ret = -EAGAIN;
 
 	device->outstanding--;
+	/* It may have moved what is not the guest's any more. */
+	if (device->bus->ram && mullion_ram_lost(device->bus->ram))
+		service_attach_fault(device, MULLION_FAULT_MEMORY,
+				     "its memory is not what it was when it was mapped");
 	/* Nobody reads the ring of a faulted channel. */
 	if (device->faulted) {
 		request_free(request);
@@ -354,23 +368,30 @@ static void request_refuse(struct mullion_request *request, uint8_t addlstat)
 	mullion_request_complete(request);
 }
 
-/* Copies and checks the list; -EINVAL if it is not one. */
+/*
+ * Copies and checks the list; -EINVAL if it is not one.  @keep: where it is
+ * wanted again, or NULL.
+ */
 static inline int request_read_list(struct mullion_request *request,
-				    const struct mullion_io_slot *slot,
-				    unsigned int entries)
+				    const struct guest_phys_info *pieces,
+				    struct mullion_state_list *keep)
 {
 	const struct mullion_memory *memory = &request->device->bus->memory;
+	unsigned int entries = request->entries;
 	uint64_t sum = 0;
 	unsigned int n = 0;
 
-	if (entries > MAX_PHYS_INFO)
+	if (entries > MAX_PHYS_INFO ||
+	    (memory->read_only && request->data_dir != UIS_DMA_TO_DEVICE && entries))
 		return -EINVAL;
 	for (unsigned int i = 0; i < entries; i++) {
 		struct guest_phys_info piece;
 		void *base;
 
-		memcpy(&piece, &slot->rsp.scsi.gpi_list[i], sizeof(piece));
+		memcpy(&piece, &pieces[i], sizeof(piece));
 		__asm__ volatile("" : "+m"(piece));
+		if (keep)
+			keep->pieces[i] = piece;
 		base = mullion_memory_at(memory, piece.address, piece.length);
 		if (!base)
 			return -EINVAL;
@@ -405,6 +426,16 @@ static inline void request_read_ext(struct mullion_request *request,
 		(request->device->features & MULLION_EXTF_REISSUE);
 }
 
+static struct mullion_state_list *request_list(const struct mullion_request *request)
+{
+	const struct mullion_state_channel *state = request->device->records.state;
+
+	if (!request->device->plain)
+		return NULL;
+	return mullion_state_list(state, (unsigned int)(request->record -
+							state->requests_table));
+}
+
 /* Return: 0, or -EINVAL if its list cannot be. */
 static inline int request_read_scsi(struct mullion_request *request,
 				    const struct mullion_io_slot *slot,
@@ -424,7 +455,9 @@ static inline int request_read_scsi(struct mullion_request *request,
 	/* Channels other than 0 do not exist; the class sees no such target. */
 	if (tail.vdest.channel)
 		request->id = UINT32_MAX;
-	return request_read_list(request, slot, head->entries);
+	request->entries = head->entries;
+	return request_read_list(request, slot->rsp.scsi.gpi_list,
+				 request_list(request));
 }
 
 static void request_read_task(struct mullion_request *request,
@@ -448,6 +481,8 @@ static inline void request_record(struct mullion_request *request)
 {
 	struct mullion_state_request *record = request->record;
 
+	if (request->device->plain)
+		service_plain_record(request);
 	record->request_id = request->request_id;
 	record->handle = request->handle;
 	record->epoch = request->epoch;
@@ -462,6 +497,24 @@ static inline void request_record(struct mullion_request *request)
 	__atomic_signal_fence(__ATOMIC_RELEASE);
 	*(volatile __u16 *)(void *)((__u8 *)record +
 		offsetof(struct mullion_state_request, phase)) = MULLION_REQUEST_TAKEN;
+	/* Counted when the record is whole: plain_adopt_rings() looks for one more. */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+	if (request->device->plain)
+		request->device->records.state->taken = request->request_id;
+}
+
+static void request_answer_recorded(struct mullion_request *request)
+{
+	const struct mullion_state_request *record = request->record;
+
+	request->device->records.state->recalled++;
+	request->linuxstat = record->linuxstat;
+	request->scsistat = (uint8_t)record->linuxstat;
+	request->residual = record->residual;
+	request->result = record->class_flags;
+	memset(request->sense, 0, sizeof(request->sense));
+	memcpy(request->sense, record->sense, sizeof(record->sense));
+	request_answer(request);
 }
 
 /*
@@ -491,14 +544,7 @@ static bool request_recall(struct mullion_request *request)
 		state->replayed++;
 		return false;
 	}
-	state->recalled++;
-	request->linuxstat = record->linuxstat;
-	request->scsistat = (uint8_t)record->linuxstat;
-	request->residual = record->residual;
-	request->result = record->class_flags;
-	memset(request->sense, 0, sizeof(request->sense));
-	memcpy(request->sense, record->sense, sizeof(record->sense));
-	request_answer(request);
+	request_answer_recorded(request);
 	return true;
 }
 
@@ -544,6 +590,44 @@ static inline void request_take(struct mullion_device *device,
 		return;
 	}
 	service.class->request(request);
+}
+
+void service_request_again(struct mullion_device *device,
+			   struct mullion_state_request *record)
+{
+	struct mullion_request *request = request_new(device);
+	int valid = 0;
+
+	request->record = record;
+	request->cmdtype = record->cmdtype;
+	request->epoch = record->epoch;
+	request->request_id = record->request_id;
+	request->handle = record->handle;
+	memcpy(request->cdb, record->cdb, sizeof(request->cdb));
+	request->id = record->id;
+	request->lun = record->lun;
+	request->bufflen = record->bufflen;
+	request->data_dir = record->data_dir;
+	request->tasktype = record->tasktype;
+	request->notify_handle = record->notify_handle;
+	request->notifyresult_handle = record->notifyresult_handle;
+	request->entries = (uint16_t)record->entries;
+	request->reissue = true;
+	request->recorded_phase = (uint8_t)record->phase;
+	device->outstanding++;
+	if (record->phase == MULLION_REQUEST_DONE) {
+		request_answer_recorded(request);
+		return;
+	}
+	device->records.state->replayed++;
+	if (record->cmdtype == CMD_SCSI_TYPE)
+		valid = request_read_list(request, request_list(request)->pieces, NULL);
+	else if (record->cmdtype != CMD_SCSITASKMGMT_TYPE)
+		valid = -EINVAL;
+	if (valid < 0)
+		request_refuse(request, ADDL_INTERNAL_ERROR);
+	else
+		service.class->request(request);
 }
 
 unsigned int service_request_poll(struct mullion_device *device)

@@ -18,17 +18,23 @@
 #include "log.h"
 #include "loop.h"
 #include "queue.h"
+#include "ram.h"
 #include "state.h"
 
 #define SERVICE_RECORD_NONE	0xffffU
 
-/* One bus: one window of one guest. */
+/*
+ * One bus: one window of one guest.  In guest-physical mode it has the guest's
+ * RAM too, and may do without a window: then its channels lie there, and nobody
+ * rings.
+ */
 struct service_bus {
 	uint32_t bus_no;
-	struct mullion_window window;
+	struct mullion_window window;	/* base NULL: none */
+	struct mullion_ram *ram;	/* NULL: window mode */
 	struct mullion_doorbells recv;
 	struct mullion_doorbells send;
-	struct mullion_memory memory;	/* its pool */
+	struct mullion_memory memory;	/* its pool, or that RAM */
 	unsigned int devices;
 	bool ring_event;		/* vector 0 is to be rung at turn end */
 	struct service_bus *next;
@@ -44,6 +50,7 @@ struct service_records {
 	unsigned int answered_first;
 	unsigned int answered_count;
 	bool reissues_ended;		/* in this epoch, no more will come */
+	uint64_t answers;		/* of a plain client: put into the ring */
 };
 
 /* What a device is on its way to, when it has become quiet. */
@@ -68,6 +75,9 @@ struct mullion_device {
 	bool faulted;
 	bool adopted;			/* its records are a predecessor's */
 	bool slot_ext;
+	bool plain;			/* the client has no extension (plain.c) */
+	bool plain_adopt;		/* and its rings are to be adopted */
+	uint64_t plain_adopted;		/* up to this request, that has been done */
 	uint64_t epoch;			/* confirmed last */
 	struct mullion_channel_ext *ext;
 	struct mullion_queue queues[MULLION_QUEUE_PAIRS_MAX];
@@ -121,6 +131,8 @@ struct service {
 	struct mullion_device *devices;
 	struct mullion_loop_source source;
 	struct mullion_loop_timer slow;
+	struct mullion_loop_timer nap;	/* until polled channels are looked at */
+	uint64_t idle_ms;		/* for so long they had nothing */
 };
 
 extern struct service service;
@@ -155,6 +167,9 @@ int service_fd_doorbells(uint64_t handle, unsigned int role,
 void service_control_command(void *arg, const struct controlvm_message *command,
 			     const void *payload, size_t bytes);
 struct service_bus *service_bus_find(uint32_t bus_no);
+/* Where a channel of @bus is: in its window, or in guest RAM. */
+int service_bus_channel(const struct service_bus *bus, uint64_t addr, uint64_t bytes,
+			void **ret);
 
 /* device.c: life of a device */
 
@@ -193,6 +208,9 @@ void service_attach_fault(struct mullion_device *device, uint32_t reason,
 void service_attach_audit(struct mullion_device *device);
 /* Announce a channel that is made or adopted. */
 void service_attach_announce(struct mullion_device *device);
+/* All rings of the channel, made afresh, or seen where they are. */
+void service_attach_make_queues(struct mullion_device *device, int event_index);
+void service_attach_view_queues(struct mullion_device *device);
 /* (Re)write header, fixed part and constant extension of the channel. */
 void service_attach_write_channel(struct mullion_device *device);
 uint64_t service_attach_channel_bytes(const struct mullion_class *class);
@@ -215,6 +233,23 @@ int service_request_init(struct mullion_device *device);
 void service_request_done(struct mullion_device *device);
 /* Forget answers that never found room; their records say DONE. */
 void service_request_drop_late(struct mullion_device *device);
+
+/* What a predecessor left in @record is answered, or done again. */
+void service_request_again(struct mullion_device *device,
+			   struct mullion_state_request *record);
+
+/* plain.c: clients without the extension */
+
+/* The channel is announced: serve it, or (a successor) adopt its rings soon. */
+void service_plain_begin(struct mullion_device *device);
+/* From the loop, with plain_adopt set. */
+void service_plain_adopt(struct mullion_device *device);
+/* After an administrative pause. */
+void service_plain_resume(struct mullion_device *device);
+/* What was put into the ring was shown to the client. */
+void service_plain_shown(struct mullion_device *device);
+/* The part of a record that other clients send again. */
+void service_plain_record(struct mullion_request *request);
 
 /* record.c: the state area's view of requests */
 

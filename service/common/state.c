@@ -90,6 +90,12 @@ void mullion_state_channel_put(struct mullion_state_channel *channel)
 	memset(channel, 0, sizeof(*channel));
 }
 
+struct mullion_state_list *mullion_state_list(const struct mullion_state_channel *channel,
+					      unsigned int index)
+{
+	return &state_area->lists[channel - state_area->channels][index];
+}
+
 struct mullion_state_object *mullion_state_object_get(const guid_t *uuid)
 {
 	struct mullion_state_object *unused = NULL;

@@ -48,4 +48,12 @@ struct mullion_state_channel *mullion_state_channel_get(const guid_t *device,
  */
 void mullion_state_channel_put(struct mullion_state_channel *channel);
 
+/**
+ * mullion_state_list() - where the data of a request without re-issue are kept
+ * @channel: its device's record
+ * @index: of the request's record, below MULLION_STATE_PLAIN_MAX
+ */
+struct mullion_state_list *mullion_state_list(const struct mullion_state_channel *channel,
+					      unsigned int index);
+
 #endif /* MULLION_SERVICE_STATE_H */

@@ -303,12 +303,12 @@ int disk_start(struct mullion_device *mdev, const void *data, size_t bytes,
 void disk_describe_channel(struct mullion_device *mdev,
 			   struct visor_io_channel *fixed)
 {
-	(void)mdev;
 	fixed->vhba.max = (struct vhba_config_max){
 		.max_channel = 1,
 		.max_id = DISK_ID_MAX,
 		.max_lun = DISK_LUN_MAX,
-		.cmd_per_lun = DISK_QUEUE_DEPTH,
+		.cmd_per_lun = mullion_device_polled(mdev) ? DISK_QUEUE_DEPTH_POLLED :
+			       DISK_QUEUE_DEPTH,
 		.max_io_size = DISK_MAX_IO_BYTES,
 	};
 }

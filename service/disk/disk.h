@@ -25,6 +25,8 @@
 #define DISK_LUN_MAX		256	/* logical unit numbers of a target */
 #define DISK_MAX_IO_BYTES	(1U << 20)
 #define DISK_QUEUE_DEPTH	64
+/* Drivers that poll may have a table of 128 for all units and their tasks. */
+#define DISK_QUEUE_DEPTH_POLLED	32
 
 /*
  * Why a command has to take the long way.  A read or write looks at one word

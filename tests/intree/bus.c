@@ -25,6 +25,7 @@ struct bus {
 static struct bus *bus_list;
 static bool bus_storage_seen;
 static bool bus_last_hba_on_storage;
+static bool bus_destroyed;
 
 static const struct driver *const bus_drivers[] = { &hba_driver, &nic_driver };
 
@@ -188,6 +189,9 @@ int bus_destroy(const struct controlvm_message *command)
 	channel_check_header(&bus->channel);
 	*link = bus->next;
 	free(bus);
+	pthread_mutex_lock(&guest_lock);
+	bus_destroyed = true;
+	pthread_mutex_unlock(&guest_lock);
 	event("bus %u destroyed", bus_no);
 	return 0;
 }
@@ -357,6 +361,16 @@ int bus_device_changestate(const struct controlvm_message *command,
 	packet->device_change_state.dev_no = change->dev_no;
 	packet->device_change_state.state = change->state;
 	return 0;
+}
+
+bool bus_all_gone(void)
+{
+	bool gone;
+
+	pthread_mutex_lock(&guest_lock);
+	gone = bus_destroyed && !bus_list;
+	pthread_mutex_unlock(&guest_lock);
+	return gone;
 }
 
 void bus_check_all(void)

@@ -28,6 +28,8 @@ static struct bus_crash control_crash;
 static bool control_initialised;
 static uint64_t control_init_ms;	/* when CHIPSET_INIT was answered */
 static bool control_first_bus;
+static bool control_stopping;
+static pthread_t control_thread;
 static bool control_stuck;		/* by a payload that is never accepted */
 static unsigned int control_responses;	/* seen on RESPONSE */
 static uint64_t control_handles[CONTROL_HANDLES];
@@ -303,7 +305,7 @@ static void *control_main(void *arg)
 	uint64_t last = guest_ms();
 
 	(void)arg;
-	for (;;) {
+	while (!__atomic_load_n(&control_stopping, __ATOMIC_ACQUIRE)) {
 		if (control_poll())
 			last = guest_ms();
 		guest_sleep_ticks(guest_ms() - last > CONTROL_IDLE_MS ? CONTROL_IDLE_TICKS : 1);
@@ -335,7 +337,6 @@ static void control_find_crash_area(void)
 
 int control_start(uint64_t gpa)
 {
-	pthread_t thread;
 	int ret;
 
 	if (!ram_is_reserved(gpa, sizeof(struct visor_controlvm_channel)))
@@ -360,5 +361,11 @@ int control_start(uint64_t gpa)
 	control_find_crash_area();
 	guest_sleep_ticks(1);
 	event("control channel found");
-	return -pthread_create(&thread, NULL, control_main, NULL);
+	return -pthread_create(&control_thread, NULL, control_main, NULL);
+}
+
+void control_stop(void)
+{
+	__atomic_store_n(&control_stopping, true, __ATOMIC_RELEASE);
+	pthread_join(control_thread, NULL);
 }

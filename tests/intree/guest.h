@@ -77,6 +77,8 @@ bool guest_wait(bool (*condition)(void *arg), void *arg);
 
 /* Waits for the channel, validates it, starts the thread.  0 or -errno. */
 int control_start(uint64_t gpa);
+/* Ends the thread, with the command under way answered. */
+void control_stop(void);
 
 /* bus.c: commands that concern buses and devices; 0, -errno, BUS_SILENT */
 
@@ -98,6 +100,8 @@ int bus_device_destroy(const struct controlvm_message *command,
 int bus_device_changestate(const struct controlvm_message *command,
 			   union controlvm_packet *packet);
 void bus_check_all(void);
+/* Have all buses been destroyed, of at least one? */
+bool bus_all_gone(void);
 
 /* hba.c, nic.c */
 extern const struct driver hba_driver;

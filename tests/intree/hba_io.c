@@ -22,6 +22,7 @@ struct io_command {
 	uint32_t block;
 	uint32_t blocks;
 	bool write;
+	bool shared;		/* others write there meanwhile */
 };
 
 static uint32_t io_seed_next = 1;
@@ -111,7 +112,7 @@ static int io_end(struct hba *hba, const struct hba_lun *lun, struct io_command 
 		   io->list.count, io->command.linuxstat, io->command.sense[2],
 		   io->command.sense[12], io->command.sense[13]))
 		ret = -EIO;
-	else if (!io->write)
+	else if (!io->write && !io->shared)
 		io_verify(hba, lun, io, data, expected);
 	ram_list_free(&io->list);
 	return ret;
@@ -229,7 +230,7 @@ int hba_io_tasks(struct hba *hba)
 			memset(&ios[i], 0, sizeof(ios[i]));
 			ios[i].blocks = 8;
 			ios[i].block = i * 8;
-			ios[i].write = false;
+			ios[i].shared = true;
 			io_prepare(hba, lun, &ios[i], 8, data);
 			hba_submit(hba, &ios[i].command);
 		}

@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 	}
 	for (; !ret && optind < argc; optind++)
 		ret = scenario_run(argv[optind]);
+	control_stop();
 	bus_check_all();
 	broken = check_report();
 	/* The driver threads end with the process, as those of a guest do. */

@@ -99,6 +99,18 @@ static int scenario_gone(unsigned int value)
 	return scenario_wait_state((struct scenario_state){ .gone = true });
 }
 
+static bool scenario_is_ended(void *arg)
+{
+	(void)arg;
+	return bus_all_gone();
+}
+
+static int scenario_end(unsigned int value)
+{
+	(void)value;
+	return guest_wait(scenario_is_ended, NULL) ? 0 : -ETIMEDOUT;
+}
+
 static int scenario_sleep(unsigned int value)
 {
 	uint64_t end = guest_ms() + value * 1000ULL;
@@ -238,6 +250,7 @@ static const struct scenario scenario_table[] = {
 	{ "standby", "[=N] wait until each device was paused N times", scenario_standby },
 	{ "running", "[=N] wait until each device was resumed N times", scenario_running },
 	{ "gone", "wait until every device is destroyed", scenario_gone },
+	{ "end", "wait until every bus is destroyed", scenario_end },
 	{ "sleep", "=SECONDS", scenario_sleep },
 	{ "scan", "[=N] list the disks, at least N", scenario_scan },
 	{ "io", "[=ROUNDS] verified reads and writes of each disk", scenario_io },

@@ -25,6 +25,7 @@
 #define CP_TIMEOUT_NS	60000000000ULL
 #define CP_BUS_BYTES	(32ULL << 20)
 #define CP_CHANNELS	(4ULL << 20)
+#define CP_INIT_PAUSE_MS 600
 
 /* Not assert(): it must hold in every build type. */
 #define cp_require(condition) do {					\
@@ -205,7 +206,7 @@ static void cp_control_send_handle(struct cp_control *control, uint32_t id,
 	memset(&message, 0, sizeof(message));
 	message.hdr.id = id;
 	message.hdr.message_size = sizeof(message);
-	message.hdr.flags = flags | CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED;
+	message.hdr.flags = flags;
 	message.hdr.message_handle = handle;
 	if (packet)
 		message.cmd = *packet;
@@ -230,8 +231,16 @@ uint64_t cp_control_send(struct cp_control *control, uint32_t id, uint32_t flags
 {
 	uint64_t handle = ++control->handle;
 
-	cp_control_send_handle(control, id, flags, packet, payload, bytes, handle);
+	cp_control_send_handle(control, id,
+			       flags | CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED,
+			       packet, payload, bytes, handle);
 	return handle;
+}
+
+void cp_control_send_quietly(struct cp_control *control, uint32_t id,
+			     const union controlvm_packet *packet)
+{
+	cp_control_send_handle(control, id, 0, packet, NULL, 0, ++control->handle);
 }
 
 /* ---- a world ------------------------------------------------------------ */
@@ -272,10 +281,12 @@ void cp_world_init(struct cp_world *world, const char *program)
 	struct mullion_state_header *header;
 
 	memset(world, 0, sizeof(*world));
-	world->program = program;
+	world->program = strdup(program);
+	cp_require(world->program);
 	world->pid = -1;
 	world->socket = -1;
 	world->store_fd = -1;
+	world->ram_fd = -1;
 	world->wide_fd = -1;
 	world->devices = 1;
 	world->type = cp_vhba;
@@ -313,7 +324,9 @@ uint32_t cp_world_command(struct cp_world *world, struct cp_control *control,
 {
 	uint64_t end = mullion_spin_now() + CP_TIMEOUT_NS;
 
-	cp_control_send_handle(control, id, flags, packet, payload, bytes, handle);
+	cp_control_send_handle(control, id,
+			       flags | CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED,
+			       packet, payload, bytes, handle);
 	while (!control->answered || control->answer.hdr.message_handle != handle) {
 		cp_require(mullion_spin_now() < end);
 		cp_world_turn(world);
@@ -370,14 +383,14 @@ static size_t cp_payload_make(const struct cp_world *world, bool adopt,
 	return bytes;
 }
 
-static void cp_bus_packet(union controlvm_packet *packet)
+static void cp_bus_packet(const struct cp_world *world, union controlvm_packet *packet)
 {
 	static const guid_t type = VISOR_VBUS_CHANNEL_GUID;
 
 	memset(packet, 0, sizeof(*packet));
 	packet->create_bus.bus_no = 1;
 	packet->create_bus.dev_count = 1;
-	packet->create_bus.channel_addr =
+	packet->create_bus.channel_addr = world->ram_fd >= 0 ? world->bus_gpa :
 		MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_CHANNELS_OFFSET);
 	packet->create_bus.channel_bytes = CP_BUS_CHANNEL_BYTES;
 	packet->create_bus.bus_data_type_guid = type;
@@ -389,9 +402,9 @@ static void cp_device_packet(const struct cp_world *world, unsigned int number,
 	memset(packet, 0, sizeof(*packet));
 	packet->create_device.bus_no = 1;
 	packet->create_device.dev_no = number;
-	packet->create_device.channel_addr =
-		MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_DEVICE_OFFSET +
-				    number * world->channel_bytes);
+	packet->create_device.channel_addr = number * world->channel_bytes +
+		(world->ram_fd >= 0 ? world->device_gpa :
+		 MULLION_WINDOW_ADDR(CP_WINDOW_ID_BUS, CP_DEVICE_OFFSET));
 	packet->create_device.channel_bytes = world->channel_bytes;
 	packet->create_device.data_type_guid = world->type;
 	packet->create_device.dev_inst_guid = world->uuid;
@@ -455,10 +468,40 @@ static void cp_world_start_wide(struct cp_world *world)
 				     &cp_payload, bytes, handle));
 }
 
+/* What precedes a BUS_CREATE.  Returns the bytes of its payload. */
+static size_t cp_send_window(struct cp_world *world, bool adopt, uint64_t handle)
+{
+	struct cp_window *bus = &world->bus_window;
+
+	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
+				    &bus->fd, 1));
+	cp_require(!mullion_fd_send(world->socket, MULLION_FD_RECV_DOORBELLS, handle,
+				    0, bus->doorbell[0], CP_VECTORS));
+	cp_require(!mullion_fd_send(world->socket, MULLION_FD_SEND_DOORBELLS, handle,
+				    0, bus->doorbell[1], CP_VECTORS));
+	return cp_payload_make(world, adopt, &bus->header, sizeof(bus->header), &cp_payload);
+}
+
+static size_t cp_send_ram(struct cp_world *world, bool adopt, uint64_t handle)
+{
+	/* No window: a header of zeros. */
+	static struct {
+		struct mullion_window_header header;
+		struct mullion_ram_map map;
+	} MULLION_PACKED part;
+	size_t bytes;
+
+	part.map = world->ram;
+	cp_require(!mullion_fd_send(world->socket, MULLION_FD_RAM, handle, 0,
+				    &world->ram_fd, 1));
+	bytes = cp_payload_make(world, adopt, &part, sizeof(part), &cp_payload);
+	cp_payload.config.flags |= MULLION_SERVER_RAM;
+	return bytes;
+}
+
 void cp_world_start(struct cp_world *world, bool adopt)
 {
 	struct cp_control *control = &world->service_control;
-	struct cp_window *bus = &world->bus_window;
 	union controlvm_packet packet;
 	size_t payload_bytes;
 	int doorbells[2];
@@ -481,16 +524,10 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
 				     NULL, 0, ++control->handle));
 	cp_world_start_wide(world);
-	payload_bytes = cp_payload_make(world, adopt, &bus->header,
-					sizeof(bus->header), &cp_payload);
 	handle = ++control->handle;
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
-				    &bus->fd, 1));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_RECV_DOORBELLS, handle,
-				    0, bus->doorbell[0], CP_VECTORS));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_SEND_DOORBELLS, handle,
-				    0, bus->doorbell[1], CP_VECTORS));
-	cp_bus_packet(&packet);
+	payload_bytes = world->ram_fd >= 0 ? cp_send_ram(world, adopt, handle) :
+			cp_send_window(world, adopt, handle);
+	cp_bus_packet(world, &packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE,
 				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
 				     &cp_payload, payload_bytes, handle));
@@ -509,25 +546,17 @@ void cp_world_kill(struct cp_world *world)
 	world->socket = -1;
 }
 
-void cp_world_guest(struct cp_world *world)
+void cp_world_announce(struct cp_world *world)
 {
 	struct cp_control *control = &world->guest_control;
-	int recv[CP_VECTORS], send[CP_VECTORS];
 	union controlvm_packet packet;
 
-	cp_require(!mullion_guest_open_fds(&world->guest, world->guest_window.fd,
-					   dup(world->guest_window.doorbell[1][0]),
-					   dup(world->guest_window.doorbell[0][0])));
-	for (int i = 0; i < CP_VECTORS; i++) {
-		recv[i] = dup(world->bus_window.doorbell[1][i]);
-		send[i] = dup(world->bus_window.doorbell[0][i]);
-	}
-	cp_require(!mullion_guest_add_window(world->guest, world->bus_window.fd, recv,
-					     send, CP_VECTORS));
-	cp_wait_attached(world, control);
 	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
 				     NULL, 0, ++control->handle));
-	cp_bus_packet(&packet);
+	/* A guest without Mullion's drivers is not ready for a bus yet. */
+	if (world->ram_fd >= 0)
+		poll(NULL, 0, CP_INIT_PAUSE_MS);
+	cp_bus_packet(world, &packet);
 	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE, 0, &packet,
 				     NULL, 0, ++control->handle));
 	for (unsigned int i = 0; i < world->devices; i++) {
@@ -539,6 +568,24 @@ void cp_world_guest(struct cp_world *world)
 				     NULL, 0, ++control->handle));
 }
 
+void cp_world_guest(struct cp_world *world)
+{
+	struct cp_control *control = &world->guest_control;
+	int recv[CP_VECTORS], send[CP_VECTORS];
+
+	cp_require(!mullion_guest_open_fds(&world->guest, world->guest_window.fd,
+					   dup(world->guest_window.doorbell[1][0]),
+					   dup(world->guest_window.doorbell[0][0])));
+	for (int i = 0; i < CP_VECTORS; i++) {
+		recv[i] = dup(world->bus_window.doorbell[1][i]);
+		send[i] = dup(world->bus_window.doorbell[0][i]);
+	}
+	cp_require(!mullion_guest_add_window(world->guest, world->bus_window.fd, recv,
+					     send, CP_VECTORS));
+	cp_wait_attached(world, control);
+	cp_world_announce(world);
+}
+
 void cp_world_done(struct cp_world *world)
 {
 	mullion_guest_close(world->guest);
@@ -548,4 +595,5 @@ void cp_world_done(struct cp_world *world)
 	cp_window_done(&world->bus_window);
 	munmap(world->state, sizeof(*world->state));
 	close(world->state_fd);
+	free(world->program);
 }

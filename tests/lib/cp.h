@@ -52,7 +52,7 @@ struct cp_control {
 
 /* A service with some devices on one bus, and the guest that uses them. */
 struct cp_world {
-	const char *program;
+	char *program;
 	struct cp_window service_window;
 	struct cp_window guest_window;
 	struct cp_window bus_window;
@@ -75,6 +75,14 @@ struct cp_world {
 	pid_t pid;
 	int socket;
 	struct mullion_guest *guest;
+	/*
+	 * Guest-physical: set before cp_world_start(), which then makes bus and
+	 * device at these addresses of RAM; -1: a window.
+	 */
+	int ram_fd;
+	struct mullion_ram_map ram;
+	uint64_t bus_gpa;
+	uint64_t device_gpa;
 };
 
 /* A sealed window: command windows have a control area, bus windows the rest. */
@@ -90,6 +98,10 @@ uint64_t cp_control_send(struct cp_control *control, uint32_t id, uint32_t flags
 			 const union controlvm_packet *packet,
 			 const void *payload, size_t bytes);
 
+/* Without a response expected. */
+void cp_control_send_quietly(struct cp_control *control, uint32_t id,
+			     const union controlvm_packet *packet);
+
 /* Fill the struct with defaults, make windows and state area. */
 void cp_world_init(struct cp_world *world, const char *program);
 /* Start the service process and bring it to serve; @adopt: as a successor. */
@@ -100,6 +112,8 @@ void cp_world_kill(struct cp_world *world);
 void cp_world_guest(struct cp_world *world);
 /* One turn of everything but the device's data. */
 void cp_world_turn(struct cp_world *world);
+/* Announce bus and device to a guest that has attached, or needs not. */
+void cp_world_announce(struct cp_world *world);
 /* Send to @control, wait for the answer (10 s), return its status. */
 uint32_t cp_world_command(struct cp_world *world, struct cp_control *control,
 			  uint32_t id, uint32_t flags,

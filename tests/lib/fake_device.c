@@ -51,6 +51,12 @@ void *mullion_device_private(struct mullion_device *device)
 	return device->class;
 }
 
+bool mullion_device_polled(const struct mullion_device *device)
+{
+	(void)device;
+	return false;
+}
+
 const char *mullion_device_name(const struct mullion_device *device)
 {
 	return device->name;

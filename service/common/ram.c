@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * service/common/ram.c - the RAM of a guest that trusts this service
+ *
+ * DOC: Theory of Operation
+ *
+ * Guest-physical addresses are mapped as they are: a span of address space from
+ * address 0 to the end of the last region is taken once, without access, and
+ * each region is mapped over it at its own address.  So a piece of data that
+ * crosses the border of two adjacent regions is one piece here too, holes stay
+ * inaccessible, and an address becomes a pointer by one addition, after it was
+ * found to lie, whole, in an interval of memory that is data: the regions,
+ * joined where they touch, less the reserved ranges.  Channels lie in reserved
+ * ranges, so no message can name them.
+ *
+ * Files that we were given need not be sealed: somebody else's machine monitor
+ * made them.  If one becomes shorter, our next access raises SIGBUS (the
+ * kernel's own accesses fail with EFAULT, and that request is answered with an
+ * error).  The handler puts memory of our own there, notes that this RAM is
+ * lost, and the access goes on; the layer above answers nothing of what it
+ * found and stops the channels of that guest.  So does a write to RAM that was
+ * given read-only.
+ *
+ * Limits: MULLION_RAM_REGIONS_MAX and _RESERVED_MAX; addresses below 2^46.
+ */
+#include "ram.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define RAM_PAGE	4096U
+#define RAM_UNIT_MAX	(1ULL << 30)
+#define RAM_INTERVALS	(MULLION_RAM_REGIONS_MAX + MULLION_RAM_RESERVED_MAX)
+
+struct ram_interval {
+	uint64_t start;
+	uint64_t end;
+};
+
+struct mullion_ram {
+	uint8_t *base;			/* of address 0 */
+	uint64_t span;
+	unsigned int data_count;
+	struct ram_interval data[RAM_INTERVALS];
+	unsigned int channel_count;
+	struct ram_interval channels[MULLION_RAM_RESERVED_MAX];
+	uint64_t unit;			/* bytes that can be replaced at a time */
+	bool read_only;
+	volatile sig_atomic_t lost;
+	struct mullion_ram *next;
+};
+
+/* Read by the signal handler, which runs on this same thread. */
+static struct mullion_ram *volatile ram_list;
+
+/* ---- memory that is gone ------------------------------------------------------ */
+
+static void ram_fault(int number, siginfo_t *info, void *context)
+{
+	uint8_t *address = info->si_addr;
+	struct mullion_ram *ram;
+
+	(void)context;
+	for (ram = ram_list; ram; ram = ram->next) {
+		uint64_t offset = (uint64_t)(address - ram->base);
+
+		if (address < ram->base || offset >= ram->span)
+			continue;
+		offset -= offset % ram->unit;
+		if (mmap(ram->base + offset, ram->unit, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+			break;
+		ram->lost = 1;
+		return;
+	}
+	/* Not ours to explain: the access is repeated, and fatal. */
+	signal(number, SIG_DFL);
+}
+
+int mullion_ram_init(void)
+{
+	struct sigaction action = { .sa_sigaction = ram_fault, .sa_flags = SA_SIGINFO };
+
+	if (sigaction(SIGBUS, &action, NULL) < 0 || sigaction(SIGSEGV, &action, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+bool mullion_ram_lost(const struct mullion_ram *ram)
+{
+	return ram->lost;
+}
+
+/* ---- intervals ------------------------------------------------------------------ */
+
+static bool ram_range_ok(uint64_t gpa, uint64_t bytes)
+{
+	return bytes && !(gpa % RAM_PAGE) && !(bytes % RAM_PAGE) &&
+	       mullion_range_ok(gpa, bytes, MULLION_RAM_ADDRESS_MAX);
+}
+
+static int ram_compare(const void *a, const void *b)
+{
+	const struct ram_interval *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The regions, in order, joined.  Return: how many; -EINVAL if they overlap. */
+static int ram_join(const struct mullion_ram_map *map, struct ram_interval *joined)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < map->region_count; i++)
+		joined[i] = (struct ram_interval){
+			map->regions[i].gpa, map->regions[i].gpa + map->regions[i].bytes,
+		};
+	qsort(joined, map->region_count, sizeof(*joined), ram_compare);
+	for (uint32_t i = 0; i < map->region_count; i++) {
+		if (n && joined[i].start < joined[n - 1].end)
+			return -EINVAL;
+		if (n && joined[i].start == joined[n - 1].end)
+			joined[n - 1].end = joined[i].end;
+		else
+			joined[n++] = joined[i];
+	}
+	return n;
+}
+
+static bool ram_in(const struct ram_interval *intervals, unsigned int count, uint64_t address,
+		   uint64_t bytes)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (address >= intervals[i].start && address < intervals[i].end &&
+		    bytes <= intervals[i].end - address)
+			return true;
+	}
+	return false;
+}
+
+/* What is data: @joined less the reserved ranges. */
+static void ram_cut(struct mullion_ram *ram, const struct ram_interval *joined,
+		    unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t start = joined[i].start;
+
+		while (start < joined[i].end) {
+			uint64_t end = joined[i].end, resume = end;
+
+			/* The nearest reserved range cuts; one that covers start moves it. */
+			for (unsigned int j = 0; j < ram->channel_count; j++) {
+				const struct ram_interval *cut = &ram->channels[j];
+
+				if (cut->end <= start || cut->start >= end)
+					continue;
+				end = cut->start > start ? cut->start : start;
+				resume = cut->end;
+			}
+			if (end > start && ram->data_count < RAM_INTERVALS)
+				ram->data[ram->data_count++] =
+					(struct ram_interval){ start, end };
+			start = resume;
+		}
+	}
+}
+
+static int ram_check(struct mullion_ram *ram, const struct mullion_ram_map *map)
+{
+	struct ram_interval joined[MULLION_RAM_REGIONS_MAX];
+	int count;
+
+	if (map->version != MULLION_RAM_MAP_VERSION || !map->region_count ||
+	    map->region_count > MULLION_RAM_REGIONS_MAX ||
+	    map->reserved_count > MULLION_RAM_RESERVED_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < map->region_count; i++) {
+		const struct mullion_ram_region *region = &map->regions[i];
+
+		if (!ram_range_ok(region->gpa, region->bytes) || region->offset % RAM_PAGE ||
+		    (region->flags & ~MULLION_RAM_READ_ONLY))
+			return -EINVAL;
+		if (region->gpa + region->bytes > ram->span)
+			ram->span = region->gpa + region->bytes;
+		ram->read_only |= region->flags & MULLION_RAM_READ_ONLY;
+	}
+	count = ram_join(map, joined);
+	if (count < 0)
+		return count;
+	for (uint32_t i = 0; i < map->reserved_count; i++) {
+		if (!ram_range_ok(map->reserved[i].gpa, map->reserved[i].bytes))
+			return -EINVAL;
+		ram->channels[ram->channel_count++] = (struct ram_interval){
+			map->reserved[i].gpa, map->reserved[i].gpa + map->reserved[i].bytes,
+		};
+	}
+	ram_cut(ram, joined, (unsigned int)count);
+	/* A reserved range that is no memory holds no channels. */
+	for (unsigned int i = 0; i < ram->channel_count; ) {
+		const struct ram_interval *range = &ram->channels[i];
+
+		if (ram_in(joined, (unsigned int)count, range->start,
+			   range->end - range->start))
+			i++;
+		else
+			ram->channels[i] = ram->channels[--ram->channel_count];
+	}
+	return 0;
+}
+
+/* ---- mapping ---------------------------------------------------------------------- */
+
+static int ram_map_region(struct mullion_ram *ram, const struct mullion_ram_region *region,
+			  int fd)
+{
+	int access = region->flags & MULLION_RAM_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!mullion_range_ok(region->offset, region->bytes, (uint64_t)st.st_size))
+		return -ERANGE;
+	/* Of huge pages, a whole one at a time is replaced. */
+	if ((uint64_t)st.st_blksize > ram->unit && (uint64_t)st.st_blksize <= RAM_UNIT_MAX &&
+	    !(st.st_blksize & (st.st_blksize - 1)))
+		ram->unit = (uint64_t)st.st_blksize;
+	if (mmap(ram->base + region->gpa, region->bytes, access, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)region->offset) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+int mullion_ram_open(struct mullion_ram **ret, const struct mullion_ram_map *map,
+		     const int *fds, unsigned int fd_count)
+{
+	struct mullion_ram *ram = calloc(1, sizeof(*ram));
+	void *base;
+	int r;
+
+	if (!ram)
+		return -ENOMEM;
+	ram->unit = RAM_PAGE;
+	r = ram_check(ram, map);
+	if (r < 0)
+		goto free;
+	base = mmap(NULL, ram->span, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED) {
+		r = -errno;
+		goto free;
+	}
+	ram->base = base;
+	for (uint32_t i = 0; !r && i < map->region_count; i++) {
+		const struct mullion_ram_region *region = &map->regions[i];
+
+		if (region->fd_index >= fd_count || fds[region->fd_index] < 0)
+			r = -ENOENT;
+		else
+			r = ram_map_region(ram, region, fds[region->fd_index]);
+	}
+	if (r < 0)
+		goto unmap;
+	ram->next = ram_list;
+	ram_list = ram;
+	*ret = ram;
+	return 0;
+
+unmap:
+	munmap(ram->base, ram->span);
+free:
+	free(ram);
+	return r;
+}
+
+void mullion_ram_close(struct mullion_ram *ram)
+{
+	struct mullion_ram *other;
+
+	if (!ram)
+		return;
+	if (ram_list == ram) {
+		ram_list = ram->next;
+	} else {
+		for (other = ram_list; other && other->next != ram; other = other->next)
+			;
+		if (other)
+			other->next = ram->next;
+	}
+	munmap(ram->base, ram->span);
+	free(ram);
+}
+
+/* ---- looking up -------------------------------------------------------------------- */
+
+void mullion_ram_memory(const struct mullion_ram *ram, struct mullion_memory *memory)
+{
+	memory->base = ram->base;
+	memory->bytes = ram->data_count && !ram->data[0].start ? ram->data[0].end : 0;
+	memory->ram = ram;
+	memory->read_only = ram->read_only;
+}
+
+void *mullion_ram_at(const struct mullion_ram *ram, uint64_t address, uint64_t bytes)
+{
+	return ram_in(ram->data, ram->data_count, address, bytes) ? ram->base + address : NULL;
+}
+
+void *mullion_ram_channel(const struct mullion_ram *ram, uint64_t gpa, uint64_t bytes)
+{
+	if (gpa % 8 || ram->read_only || !ram_in(ram->channels, ram->channel_count, gpa, bytes))
+		return NULL;
+	return ram->base + gpa;
+}
