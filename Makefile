@@ -106,8 +106,14 @@ check-debug:
 .PHONY: bench
 bench:
 	@$(MAKE) deps-check
-	@$(MAKE) bench-build image-builtin
-	@bench/run
+	@$(MAKE) bench-build image-builtin image-test-6.1
+	@bench/run --table build/bench/process.md
+	@bench/guest --table build/bench/guest.md
+
+# Puts the tables of the last run into docs/benchmarks.md.
+.PHONY: bench-report
+bench-report:
+	@bench/report
 
 # The fio engine for the tests; `make bench-build` makes it too.
 .PHONY: fio-engine
