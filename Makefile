@@ -25,7 +25,7 @@ help:
 	@echo 'make check [T=GLOB]   install what is missing, build, run all tests, or those whose name matches'
 	@echo 'make check-debug      the guest tests on a kernel with KASAN and lockdep, which is built first'
 	@echo 'make bench            the benchmarks, beside their peers'
-	@echo 'make build            the programs: build/mullion, build/mulliond, build/mullion-disk'
+	@echo 'make build            the programs: build/mullion, build/mulliond, build/mullion-disk ...'
 	@echo 'make modules [KDIR=]  the guest modules: build/modules/RELEASE/*.ko'
 	@echo 'make images           the built-in guest and the demo guest: build/images/'
 	@echo 'make install [DESTDIR=]  programs, modules, built-in guest, man pages'

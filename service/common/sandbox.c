@@ -18,6 +18,10 @@
  * 6. no_new_privs and the seccomp allow-list: the common list below, which is
  *    what this layer calls, and the class's.  What is not on it kills.
  *
+ * A program that is there to use the network keeps the network's namespace and
+ * the root directory; Landlock lets it read what it names and no more, and a
+ * socket is IPv4, IPv6, or refused.
+ *
  * Dumpable: a service of an ordinary user stays dumpable, so that its daemon,
  * which has the same user, can read /proc/PID for the access report; it gains
  * no one anything, as that user can see the same images.  One started by root
@@ -33,6 +37,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -45,6 +50,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -146,13 +152,15 @@ static int sandbox_empty_root(void)
 	return 0;
 }
 
-static void sandbox_namespaces(void)
+static void sandbox_namespaces(bool network)
 {
-	int flags = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS;
+	int flags = CLONE_NEWIPC | CLONE_NEWUTS;
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	int ret;
 
+	if (!network)
+		flags |= CLONE_NEWNET | CLONE_NEWNS;
 	if (uid)
 		flags |= CLONE_NEWUSER;
 	if (unshare(flags) < 0) {
@@ -166,7 +174,7 @@ static void sandbox_namespaces(void)
 			mullion_log(LOG_NOTICE, NULL, "user namespace without a "
 				    "map: %s", strerror(-ret));
 	}
-	ret = sandbox_empty_root();
+	ret = network ? 0 : sandbox_empty_root();
 	if (ret < 0)
 		mullion_log(LOG_NOTICE, NULL, "no empty root directory: %s; the "
 			    "other layers of the sandbox remain", strerror(-ret));
@@ -198,7 +206,30 @@ static int sandbox_limits(void)
 	return 0;
 }
 
-static int sandbox_landlock(void)
+/* Reading files, whatever else they are beneath. */
+static int sandbox_readable(int ruleset, const char *const *readable)
+{
+	int ret = 0;
+
+	for (; !ret && readable && *readable; readable++) {
+		struct landlock_path_beneath_attr rule = {
+			.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+			.parent_fd = open(*readable, O_PATH | O_CLOEXEC),
+		};
+
+		if (rule.parent_fd < 0 && (errno == ENOENT || errno == EACCES))
+			continue;
+		if (rule.parent_fd < 0 ||
+		    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
+			    &rule, 0) < 0)
+			ret = -errno;
+		if (rule.parent_fd >= 0)
+			close(rule.parent_fd);
+	}
+	return ret;
+}
+
+static int sandbox_landlock(const struct mullion_sandbox *sandbox)
 {
 	struct sandbox_landlock rules = { 0 };
 	size_t bytes = sizeof(rules.fs);
@@ -211,11 +242,11 @@ static int sandbox_landlock(void)
 			    "the sandbox remain", strerror(errno));
 		return 0;
 	}
-	/* Everything that this version can forbid, and no exception. */
+	/* Everything that this version can forbid, but for what is named. */
 	rules.fs = version >= 5 ? 0xffff : version >= 3 ? 0x7fff :
 		   version == 2 ? 0x3fff : 0x1fff;
 	if (version >= 4) {
-		rules.net = 3;
+		rules.net = sandbox->network ? 0 : 3;
 		bytes = offsetof(struct sandbox_landlock, scoped);
 	}
 	if (version >= 6) {
@@ -225,7 +256,9 @@ static int sandbox_landlock(void)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, bytes, 0);
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? -errno : 0;
+	ret = sandbox->network ? sandbox_readable(fd, sandbox->readable) : 0;
+	if (!ret && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		ret = -errno;
 	close(fd);
 	return ret;
 }
@@ -298,6 +331,27 @@ static const int sandbox_syscalls[] = {
 	SCMP_SYS(write),
 };
 
+/* What a program with a network calls besides. */
+static const int sandbox_network[] = {
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(bind),
+	SCMP_SYS(connect),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(listen),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(read),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(writev),
+};
+
 static const int sandbox_fcntl[] = {
 	F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK,
 };
@@ -328,9 +382,47 @@ static uint32_t sandbox_action(void)
 	return SCMP_ACT_TRAP;
 }
 
-static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls,
-			 const unsigned long *ioctls)
+static int sandbox_allow(scmp_filter_ctx filter, int syscall)
 {
+	int ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscall, 0);
+
+	/* Already there with all arguments. */
+	return ret == -EEXIST ? 0 : ret;
+}
+
+static int sandbox_network_rules(scmp_filter_ctx filter)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(sandbox_network) / sizeof(int); i++)
+		ret = sandbox_allow(filter, sandbox_network[i]);
+	/* Files to be read, whatever Landlock says of them. */
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ,
+					       O_ACCMODE | O_CREAT | O_TRUNC,
+					       O_RDONLY));
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				       SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				       SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
+	/*
+	 * The C library asks for a local socket when it wants the number of an
+	 * interface.  No: it could be connected to the services of this machine.
+	 */
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+				       SCMP_SYS(socket), 1,
+				       SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	return ret;
+}
+
+static int sandbox_rules(scmp_filter_ctx filter, const struct mullion_sandbox *sandbox)
+{
+	const unsigned long *ioctls = sandbox->ioctls;
+	const int *syscalls = sandbox->syscalls;
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < sizeof(sandbox_syscalls) / sizeof(int); i++)
@@ -356,23 +448,21 @@ static int sandbox_rules(scmp_filter_ctx filter, const int *syscalls,
 	for (; !ret && ioctls && *ioctls; ioctls++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				       SCMP_A1(SCMP_CMP_EQ, *ioctls, 0));
-	for (; !ret && *syscalls >= 0; syscalls++) {
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, *syscalls, 0);
-		/* Already there with all arguments. */
-		if (ret == -EEXIST)
-			ret = 0;
-	}
+	if (!ret && sandbox->network)
+		ret = sandbox_network_rules(filter);
+	for (; !ret && *syscalls >= 0; syscalls++)
+		ret = sandbox_allow(filter, *syscalls);
 	return ret;
 }
 
-static int sandbox_seccomp(const int *syscalls, const unsigned long *ioctls)
+static int sandbox_seccomp(const struct mullion_sandbox *sandbox)
 {
 	scmp_filter_ctx filter = seccomp_init(sandbox_action());
 	int ret;
 
 	if (!filter)
 		return -ENOMEM;
-	ret = sandbox_rules(filter, syscalls, ioctls);
+	ret = sandbox_rules(filter, sandbox);
 	if (!ret)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!ret)
@@ -383,10 +473,9 @@ static int sandbox_seccomp(const int *syscalls, const unsigned long *ioctls)
 
 #else
 
-static int sandbox_seccomp(const int *syscalls, const unsigned long *ioctls)
+static int sandbox_seccomp(const struct mullion_sandbox *sandbox)
 {
-	(void)syscalls;
-	(void)ioctls;
+	(void)sandbox;
 	mullion_log(LOG_WARNING, NULL, "no seccomp: built with a sanitizer, which "
 		    "calls what it likes");
 	return 0;
@@ -410,7 +499,7 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 	ret = sandbox->keep_all ? 0 : sandbox_close_files(sandbox);
 	if (ret < 0)
 		goto fail;
-	sandbox_namespaces();
+	sandbox_namespaces(sandbox->network);
 	step = "resource limits";
 	ret = sandbox_limits();
 	if (ret < 0)
@@ -421,7 +510,7 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 		goto fail;
 	}
 	step = "Landlock";
-	ret = sandbox_landlock();
+	ret = sandbox_landlock(sandbox);
 	if (ret < 0)
 		goto fail;
 	sandbox_drop_bounding();
@@ -445,7 +534,7 @@ int mullion_sandbox_enter(const struct mullion_sandbox *sandbox)
 		goto fail;
 	}
 	step = "seccomp";
-	ret = sandbox_seccomp(sandbox->syscalls, sandbox->ioctls);
+	ret = sandbox_seccomp(sandbox);
 	if (ret < 0)
 		goto fail;
 	return 0;

@@ -21,6 +21,9 @@
  * @keep_all: all stay open: the program opened what it needs, and nothing else
  * @syscalls: what the class needs besides the common list; ended by -1
  * @ioctls: requests that it makes, ended by 0; NULL: none
+ * @network: the network stays, IPv4 and IPv6 only
+ * @readable: with @network: folders or files that may be read, ended by NULL;
+ *	those that are not there are left out
  */
 struct mullion_sandbox {
 	uid_t uid;
@@ -29,13 +32,16 @@ struct mullion_sandbox {
 	bool keep_all;
 	const int *syscalls;
 	const unsigned long *ioctls;
+	bool network;
+	const char *const *readable;
 };
 
 /**
  * mullion_sandbox_enter() - no way back
  *
  * Namespaces and Landlock that this kernel does not give are logged and gone
- * without; root of a user namespace in which there is nobody else stays itself; capabilities, user, no_new_privs and seccomp must work.
+ * without; root of a user namespace in which there is nobody else stays itself;
+ * capabilities, user, no_new_privs and seccomp must work.
  *
  * Return: 0 or negative errno, and then the service must not go on.
  */

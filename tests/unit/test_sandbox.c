@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,6 +29,21 @@
 #define SKIP 77
 
 static int failures;
+
+/* That of a program that uses the network and may read one folder. */
+static int enter_network(void)
+{
+	static const int syscalls[] = { -1 };
+	static const char *const readable[] = { "/etc", "/no such folder", NULL };
+	const struct mullion_sandbox sandbox = {
+		.keep_all = true,
+		.syscalls = syscalls,
+		.network = true,
+		.readable = readable,
+	};
+
+	return mullion_sandbox_enter(&sandbox);
+}
 
 static int enter(void)
 {
@@ -140,13 +156,56 @@ static void try_prctl(void)
 	syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
-static void expect_killed(const char *name, void (*attempt)(void), int want)
+static void try_write_file(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/etc/hosts", O_WRONLY);
+}
+
+static void try_create_file(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/etc/mullion-test", O_CREAT | O_RDONLY, 0600);
+}
+
+static void try_netlink(void)
+{
+	syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0);
+}
+
+static void try_type_ahead(void)
+{
+	syscall(SYS_ioctl, 0, TIOCSTI, "x");
+}
+
+/* What it is there for works; what would lead elsewhere is refused. */
+static void use_network(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
+
+	if (enter_network() < 0)
+		_exit(3);
+	if (fcntl(fd, F_GETFL) < 0)
+		_exit(4);
+	if (socket(AF_INET, SOCK_DGRAM, 0) < 0 || socket(AF_INET6, SOCK_DGRAM, 0) < 0)
+		_exit(5);
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT)
+		_exit(6);
+	if (open("/etc/passwd", O_RDONLY) < 0)
+		_exit(7);
+	if (landlock && (open("/proc/self/status", O_RDONLY) >= 0 || errno != EACCES))
+		_exit(8);
+	if (landlock && (open("/etc", O_RDONLY | O_DIRECTORY) >= 0 || errno != EACCES))
+		_exit(9);
+}
+
+static void expect_killed_in(int (*inside)(void), const char *name, void (*attempt)(void),
+			     int want)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
-		if (mullion_loop_init() < 0 || enter() < 0)
+		if (inside && (mullion_loop_init() < 0 || inside() < 0))
 			_exit(3);
 		attempt();
 		_exit(0);
@@ -251,12 +310,26 @@ static void expect_ring_refuses(void)
 	failures++;
 }
 
+static void expect_killed(const char *name, void (*attempt)(void), int want)
+{
+	expect_killed_in(enter, name, attempt, want);
+}
+
 int main(void)
 {
 	static const struct {
 		const char *name;
 		void (*attempt)(void);
-	} attempts[] = {
+	} network_attempts[] = {
+		{ "network: fork", try_fork },
+		{ "network: exec", try_exec },
+		{ "network: kill", try_kill },
+		{ "network: mapping code", try_code },
+		{ "network: writing a file", try_write_file },
+		{ "network: making a file", try_create_file },
+		{ "network: netlink", try_netlink },
+		{ "network: typing for the user", try_type_ahead },
+	}, attempts[] = {
 		{ "open", try_open },
 		{ "socket", try_socket },
 		{ "fork", try_fork },
@@ -284,6 +357,10 @@ int main(void)
 	expect_killed("nothing", try_nothing, 0);
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		expect_killed(attempts[i].name, attempts[i].attempt, SIGSYS);
+	expect_killed_in(NULL, "network", use_network, 0);
+	for (size_t i = 0; i < sizeof(network_attempts) / sizeof(network_attempts[0]); i++)
+		expect_killed_in(enter_network, network_attempts[i].name,
+				 network_attempts[i].attempt, SIGSYS);
 	expect_ring_refuses();
 	if (!failures)
 		printf("all attempts failed as they must\n");
