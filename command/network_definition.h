@@ -18,7 +18,7 @@
  *	Vlan=N			of untagged frames of the uplink
  *	Ageing=SECONDS		until an address that was learned is forgotten
  *	FloodRate=FRAMES	broadcast and unknown ones, a second and port
- *	Isolated=yes|no		ports reach the uplink only
+ *	Isolated=yes|no		no port reaches another one
  */
 #ifndef MULLION_COMMAND_NETWORK_DEFINITION_H
 #define MULLION_COMMAND_NETWORK_DEFINITION_H
