@@ -166,6 +166,8 @@ int mullion_cmd_doctor(struct mullion_cli *cli)
 		mullion_doctor_landlock,
 		mullion_doctor_memfd,
 		mullion_doctor_pidfd,
+		mullion_doctor_nat,
+		mullion_doctor_tun,
 		mullion_doctor_userns,
 		mullion_doctor_memory,
 		mullion_doctor_limits,

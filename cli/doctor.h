@@ -64,6 +64,8 @@ void mullion_doctor_signing(struct mullion_doctor *doctor);
 void mullion_doctor_io_uring(struct mullion_doctor *doctor);
 void mullion_doctor_landlock(struct mullion_doctor *doctor);
 void mullion_doctor_seccomp(struct mullion_doctor *doctor);
+void mullion_doctor_nat(struct mullion_doctor *doctor);
+void mullion_doctor_tun(struct mullion_doctor *doctor);
 void mullion_doctor_userns(struct mullion_doctor *doctor);
 void mullion_doctor_memfd(struct mullion_doctor *doctor);
 void mullion_doctor_pidfd(struct mullion_doctor *doctor);

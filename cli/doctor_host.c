@@ -169,6 +169,31 @@ void mullion_doctor_pidfd(struct mullion_doctor *doctor)
 	mullion_doctor_say(doctor, MULLION_FINDING_OK, "pidfd", NULL, "processes can be watched");
 }
 
+/* A device without a name is none yet: nothing is made by opening it. */
+void mullion_doctor_tun(struct mullion_doctor *doctor)
+{
+	static const char device[] = "/dev/net/tun";
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "tun",
+				   errno == EACCES || errno == EPERM
+				   ? "change its permissions"
+				   : "load the module tun (modprobe tun)",
+				   "%s: %s; networks with uplink tap do not work", device,
+				   strerror(errno));
+		return;
+	}
+	close(fd);
+	/* as root in a container without it, this is found out by the network's start */
+	if (geteuid())
+		mullion_doctor_say(doctor, MULLION_FINDING_OK, "tun", NULL,
+				   "usable with TAP interfaces that were made for this user (ip tuntap add ... user)");
+	else
+		mullion_doctor_say(doctor, MULLION_FINDING_OK, "tun", NULL,
+				   "usable; TAP interfaces are made as they are needed");
+}
+
 /* unshare() in a child: this process must stay what it is. */
 static int host_userns(void)
 {

@@ -67,7 +67,7 @@ void mullion_doctor_qemu(struct mullion_doctor *doctor)
 
 void mullion_doctor_programs(struct mullion_doctor *doctor)
 {
-	static const char *const names[] = { "mulliond", "mullion-disk" };
+	static const char *const names[] = { "mulliond", "mullion-disk", "mullion-net" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -80,6 +80,33 @@ void mullion_doctor_programs(struct mullion_doctor *doctor)
 	}
 	mullion_doctor_say(doctor, MULLION_FINDING_OK, "programs", NULL, "all in %s",
 			   doctor->paths->programs);
+}
+
+/* A program that lacks a library does not even tell its version. */
+void mullion_doctor_nat(struct mullion_doctor *doctor)
+{
+	char path[PATH_MAX];
+	char *argv[] = { path, "--version", NULL };
+	char *text;
+	int ret = -ENOENT;
+
+	if (!mullion_paths_program(doctor->paths, "mullion-nat", path))
+		ret = mullion_doctor_output(argv, "", &text);
+	if (ret == 0)
+		mullion_doctor_say(doctor, MULLION_FINDING_OK, "nat", NULL,
+				   "%.*s is usable", (int)strcspn(text, "\n"), text);
+	else if (ret == -ENOENT)
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "nat",
+				   doctor->paths->from_build
+				   ? "install libslirp-dev, then `make build'"
+				   : "install Mullion again",
+				   "%s is missing; networks with uplink nat do not work", path);
+	else
+		mullion_doctor_say(doctor, MULLION_FINDING_WARN, "nat",
+				   "install the package libslirp0",
+				   "%s does not run; networks with uplink nat do not work", path);
+	if (ret >= 0)
+		free(text);
 }
 
 /* Could @path be used, or be made?  Return: 0 or negative errno. */
