@@ -105,7 +105,7 @@ static int network_interface(char **ret, const char *text, struct definition_why
 static int network_prefix(char **ret, const char *text, bool six, struct definition_why *why)
 {
 	const char *slash = strchr(text, '/');
-	unsigned int low = six ? 64 : 8, high = six ? 64 : 28;
+	unsigned int low = six ? 64 : 8, high = six ? 64 : 27;
 	char address[INET6_ADDRSTRLEN];
 	uint8_t bits[16] = { 0 };
 	unsigned int length = 0;
@@ -119,7 +119,7 @@ static int network_prefix(char **ret, const char *text, bool six, struct definit
 		goto malformed;
 	if (length < low || length > high)
 		return definition_why_set(why, six ? "is \"%.60s\"; its length must be 64" :
-					  "is \"%.60s\"; its length must be within 8 and 28", text);
+					  "is \"%.60s\"; its length must be within 8 and 27", text);
 	for (unsigned int i = length; i < (six ? 128 : 32); i++)
 		if (bits[i / 8] & 0x80 >> i % 8)
 			return definition_why_set(why, "is \"%.60s\", which has bits behind its length of %u",
@@ -167,34 +167,46 @@ static bool network_is_port(const char *text)
 	       port && port < 65536;
 }
 
-static bool network_is_address(const char *text)
+/* Its family, or AF_UNSPEC. */
+static int network_address_family(const char *text)
 {
 	uint8_t bits[16];
 
-	return inet_pton(AF_INET, text, bits) == 1 || inet_pton(AF_INET6, text, bits) == 1;
+	if (inet_pton(AF_INET, text, bits) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, text, bits) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
+/* [ADDRESS:]PORT, at *@at of @pieces.  Return: false if it is none. */
+static bool network_forward_end(char pieces[][64], unsigned int n, unsigned int *at, int *family)
+{
+	*family = AF_UNSPEC;
+	if (*at < n && !network_is_port(pieces[*at])) {
+		*family = network_address_family(pieces[*at]);
+		if (*family == AF_UNSPEC)
+			return false;
+		(*at)++;
+	}
+	return *at < n && network_is_port(pieces[(*at)++]);
 }
 
 static int network_forward(char **ret, const char *text, struct definition_why *why)
 {
 	char pieces[5][64];
 	const char *next = text;
-	unsigned int n = 0;
-	unsigned int at;
+	unsigned int n = 0, at = 1;
+	int host, guest;
 
 	while (next && n < 5)
 		next = network_forward_piece(next, pieces[n++]);
 	if (next || n < 3 || (strcmp(pieces[0], "tcp") && strcmp(pieces[0], "udp")))
 		goto malformed;
-	at = 1;
-	if (!network_is_port(pieces[at]) && n > at && network_is_address(pieces[at]))
-		at++;
-	if (at >= n || !network_is_port(pieces[at]))
+	if (!network_forward_end(pieces, n, &at, &host) ||
+	    !network_forward_end(pieces, n, &at, &guest) || at != n)
 		goto malformed;
-	at++;
-	if (at < n && !network_is_port(pieces[at]) && network_is_address(pieces[at]))
-		at++;
-	if (at != n - 1 || !network_is_port(pieces[at]))
-		goto malformed;
+	if (host != AF_UNSPEC && guest != AF_UNSPEC && host != guest)
+		return definition_why_set(why, "is \"%.100s\", with addresses of two kinds; there is no forward from IPv4 to IPv6 or back",
+					  text);
 	return definition_text(ret, text, NETWORK_FORWARD_MAX, true, why);
 malformed:
 	return definition_why_set(why, "is \"%.100s\", not tcp|udp:[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT, with IPv6 addresses in brackets",

@@ -55,6 +55,7 @@ static void test_ini_full(void **state)
 		  "Kernel=/boot/k\n  Initrd = /boot/i\nAppend=a=b c ; not this\n"
 		  "Root=/d/root.img,serial=r\n"
 		  "disk=/d/one.img,ro\nDisk=null:1G\nTimeout=1.5\n"
+		  "Net=nat\nNet=lab,vlan=7,rate=1M\n"
 		  "Command=/bin/sh\nCommand=-c\nCommand=exit 3\n");
 	assert_string_equal(def->name, "web");
 	assert_int_equal(def->memory, 1ULL << 30);
@@ -68,6 +69,8 @@ static void test_ini_full(void **state)
 	assert_string_equal(def->disks[0], "/d/one.img,ro");
 	assert_string_equal(def->disks[1], "null:1G");
 	assert_null(def->disks[2]);
+	assert_string_equal(def->nets[1], "lab,vlan=7,rate=1M");
+	assert_null(def->nets[2]);
 	assert_string_equal(def->command[2], "exit 3");
 	assert_true(def->timeout > 1.4 && def->timeout < 1.6);
 	mullion_definition_unref(def);
