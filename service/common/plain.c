@@ -81,6 +81,7 @@ void service_plain_begin(struct mullion_device *device)
 	plain_empty(device);
 	service.class->epoch_begin(device, true);
 	plain_serve(device);
+	service.class->resume(device);
 }
 
 void service_plain_resume(struct mullion_device *device)
