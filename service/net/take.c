@@ -262,7 +262,7 @@ static void take_batch(struct net_nic *nic, struct net_queue *q,
 static inline void take_buffer(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
 			       void *base, uint32_t bytes)
 {
-	if (!base || q->posted == NET_POSTED_MAX) {
+	if (!base || nic->memory->read_only || q->posted == NET_POSTED_MAX) {
 		nic->counters->posts_refused++;
 		return;
 	}

@@ -365,11 +365,16 @@ static void hostile_frames_are_failed(void **state)
 	net_peer_post(&peer[0], 1, 0, 1, UINT64_MAX, 100);
 	turns(1);
 	assert_int_equal(counters(0).posts_refused, 4);
+	bus[0].bus->memory.read_only = true;
+	net_peer_post(&peer[0], 1, 0, 1, RX, 64);
+	turns(1);
+	bus[0].bus->memory.read_only = false;
+	assert_int_equal(counters(0).posts_refused, 5);
 	net_peer_post(&peer[0], 2, 0, 1000, RX, 64);
 	turns(4);
 	net_peer_post(&peer[0], 2, 0, 36, RX, 64);
 	turns(4);
-	assert_int_equal(counters(0).posts_refused, 4 + 12);
+	assert_int_equal(counters(0).posts_refused, 5 + 12);
 }
 
 static void an_index_faults_one_channel(void **state)
