@@ -20,7 +20,8 @@ depends() {
 }
 
 installkernel() {
-	hostonly='' instmods visorbus visorhba sd_mod
+	hostonly='' instmods visorbus visorhba visornic sd_mod
+
 }
 
 install() {

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * area.c - the memory that the service sees, and how the pairs share it
+ *
+ * All of it is taken at probe.  Each pair in use gets the same: a quarter for
+ * transmit, rounded down to a power of two, so that places in it are counted
+ * without end and masked, and the rest in receive buffers.
+ *
+ * A channel that wants guest-physical addresses gets memory of the guest, in one
+ * piece.  If the service has never acknowledged that it lets go of it, and there
+ * is no epoch to make sure of that, the memory is not given back: to lose it is
+ * better than to have somebody else's written to.
+ */
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "visornic.h"
+
+/* If the channel does not say what is guaranteed. */
+#define AREA_SHARE	SZ_2M
+#define AREA_MAX	SZ_64M
+#define AREA_TX_MAX	SZ_1M
+
+/* The least that one pair can work with. */
+static u32 area_tx_min(const struct visornic *nic)
+{
+	return roundup_pow_of_two(ALIGN(nic->frame_max, VISORNIC_FRAME_ALIGN));
+}
+
+static size_t area_pair_min(const struct visornic *nic)
+{
+	return area_tx_min(nic) + VISORNIC_BUFFERS_MIN * VISORNIC_BUFFER_BYTES;
+}
+
+static void *area_take(struct visornic *nic, size_t bytes)
+{
+	void *memory;
+
+	if (nic->area_pool)
+		return visorbus_pool_alloc(nic->dev, bytes, &nic->area_address);
+	memory = alloc_pages_exact(bytes, GFP_KERNEL | __GFP_NOWARN);
+	if (memory)
+		nic->area_address = virt_to_phys(memory);
+	return memory;
+}
+
+static int area_init_queue(struct visornic *nic, struct visornic_queue *q)
+{
+	q->frames = kvcalloc(VISORNIC_FRAMES, sizeof(*q->frames), GFP_KERNEL);
+	q->buffers = kvcalloc(nic->rx_limit, sizeof(*q->buffers), GFP_KERNEL);
+	q->free = kvcalloc(nic->rx_limit, sizeof(*q->free), GFP_KERNEL);
+	q->message = kzalloc(sizeof(*q->message), GFP_KERNEL);
+	return q->frames && q->buffers && q->free && q->message ? 0 : -ENOMEM;
+}
+
+/**
+ * visornic_area_init() - take memory for all pairs, and what describes it
+ * @nic: the interface, with its dialect and limits known
+ *
+ * What was taken is left to visornic_area_exit(), also after an error.
+ *
+ * Return: 0, -ENOSPC if the pool has no room, -ENOMEM.
+ */
+int visornic_area_init(struct visornic *nic)
+{
+	u64 bytes = nic->dev->pool_share ? nic->dev->pool_share : AREA_SHARE;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < nic->queue_count; i++) {
+		rc = area_init_queue(nic, &nic->queues[i]);
+		if (rc)
+			return rc;
+	}
+	if (!nic->batch)
+		bytes = (u64)nic->rx_limit * VISORNIC_BUFFER_BYTES +
+			max_t(u32, SZ_256K, area_tx_min(nic));
+	bytes = PAGE_ALIGN(clamp_t(u64, bytes, area_pair_min(nic), AREA_MAX));
+	while (!(nic->area = area_take(nic, bytes))) {
+		bytes = PAGE_ALIGN(bytes / 2);
+		if (bytes < area_pair_min(nic))
+			return nic->area_pool ? -ENOSPC : -ENOMEM;
+	}
+	nic->area_bytes = bytes;
+	return 0;
+}
+
+/**
+ * visornic_area_divide() - give each pair in use its part
+ * @nic: the interface; the service has nothing of the area
+ * @pairs: pairs to use, at least 1; fewer if there is too little for them
+ *
+ * Return: how many pairs can be used.
+ */
+int visornic_area_divide(struct visornic *nic, unsigned int pairs)
+{
+	size_t part, tx;
+	unsigned int i;
+
+	while (pairs > 1 && nic->area_bytes / pairs < area_pair_min(nic))
+		pairs--;
+	part = round_down(nic->area_bytes / pairs, PAGE_SIZE);
+	tx = clamp_t(size_t, rounddown_pow_of_two(part / 4), area_tx_min(nic),
+		     max_t(size_t, AREA_TX_MAX, area_tx_min(nic)));
+	nic->rx_max = min_t(size_t, nic->rx_limit,
+			    (part - tx) / VISORNIC_BUFFER_BYTES);
+	nic->rx_count = min(nic->rx_max, nic->rx_wanted);
+	for (i = 0; i < pairs; i++) {
+		struct visornic_queue *q = &nic->queues[i];
+
+		q->tx_area = nic->area + i * part;
+		q->tx_address = nic->area_address + i * part;
+		q->tx_bytes = tx;
+		q->rx_area = q->tx_area + tx;
+		q->rx_address = q->tx_address + tx;
+	}
+	nic->pairs = pairs;
+	return pairs;
+}
+
+/**
+ * visornic_area_exit() - free it all
+ * @nic: the interface, without NAPI and interrupts
+ *
+ * Memory of the pool returns when the bus has detached.
+ */
+void visornic_area_exit(struct visornic *nic)
+{
+	unsigned int i;
+
+	for (i = 0; i < nic->queue_count; i++) {
+		struct visornic_queue *q = &nic->queues[i];
+
+		kvfree(q->frames);
+		kvfree(q->buffers);
+		kvfree(q->free);
+		kfree(q->message);
+		if (q->frag.page)
+			put_page(q->frag.page);
+	}
+	if (!nic->area || nic->area_pool)
+		return;
+	if (nic->unsettled)
+		dev_warn(&nic->dev->device,
+			 "%zu bytes of memory are lost: the service may still write to them\n",
+			 nic->area_bytes);
+	else
+		free_pages_exact(nic->area, nic->area_bytes);
+}
