@@ -337,11 +337,24 @@ static void control_link(struct visornic *nic, bool up)
 		netif_carrier_on(nic->netdev);
 }
 
+/* The lock is held. */
 static void control_mac_news(struct visornic *nic, const u8 *mac)
 {
 	ether_addr_copy(nic->talk.mac_told, mac);
 	nic->talk.mac_news = true;
 	queue_delayed_work(system_wq, &nic->mac_work, VISORNIC_MAC_JIFFIES);
+}
+
+/**
+ * visornic_mac_news() - take over an address, soon
+ * @nic: the interface
+ * @mac: the address
+ */
+void visornic_mac_news(struct visornic *nic, const u8 *mac)
+{
+	spin_lock_bh(&nic->queues[0].lock);
+	control_mac_news(nic, mac);
+	spin_unlock_bh(&nic->queues[0].lock);
 }
 
 static void control_mac(struct visornic *nic, const struct net_pkt_macaddr *m,

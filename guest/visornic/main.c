@@ -276,6 +276,7 @@ static void visornic_exit_xdp(struct visornic *nic)
 static int visornic_read_config(struct visornic *nic)
 {
 	struct net_device *netdev = nic->netdev;
+	u8 mac[ETH_ALEN] __aligned(2);
 	struct iochannel_vnic vnic;
 	u32 buffers;
 	int rc;
@@ -285,8 +286,10 @@ static int visornic_read_config(struct visornic *nic)
 				   &vnic, sizeof(vnic));
 	if (rc)
 		return rc;
-	if (is_valid_ether_addr(vnic.macaddr)) {
-		eth_hw_addr_set(netdev, vnic.macaddr);
+	memcpy(mac, vnic.macaddr, ETH_ALEN);
+	if (is_valid_ether_addr(mac)) {
+		eth_hw_addr_set(netdev, mac);
+		ether_addr_copy(nic->channel_mac, mac);
 	} else {
 		dev_warn(&nic->dev->device, "the channel has no valid address, a random one is used\n");
 		eth_hw_addr_random(netdev);

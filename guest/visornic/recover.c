@@ -168,6 +168,21 @@ static int recover_features(struct visornic *nic)
 	return 0;
 }
 
+/* The administrator may have given it another address meanwhile. */
+static void recover_address(struct visornic *nic)
+{
+	u8 mac[ETH_ALEN] __aligned(2);
+
+	if (visorbus_read_channel(nic->dev, offsetof(struct visor_io_channel,
+						     vnic.macaddr),
+				  mac, sizeof(mac)) ||
+	    !is_valid_ether_addr(mac) ||
+	    ether_addr_equal(mac, nic->channel_mac))
+		return;
+	ether_addr_copy(nic->channel_mac, mac);
+	visornic_mac_news(nic, mac);
+}
+
 /**
  * visornic_resume() - the bus: the rings are empty, the epoch is a new one
  * @dev: the device
@@ -195,6 +210,7 @@ int visornic_resume(struct visor_device *dev,
 	nic->talk.link_up = true;
 	nic->resumes++;
 	cancel_delayed_work(&nic->absent_work);
+	recover_address(nic);
 	visornic_set_state(nic, VISORNIC_RUNNING);
 	if (nic->opened)
 		visornic_begin(nic);

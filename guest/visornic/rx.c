@@ -239,7 +239,9 @@ static u32 rx_take_back(struct visornic_queue *q,
 			bytes += entries->length;
 		}
 	}
-	if (ok && (bytes < ETH_HLEN || bytes > MULLION_NET_FRAME_MAX)) {
+	/* Its end was to be in the same message. */
+	if (ok && (entries[-1].flags & MULLION_NET_MORE || bytes < ETH_HLEN ||
+		   bytes > MULLION_NET_FRAME_MAX)) {
 		q->rx_stats.bad_lengths++;
 		ok = false;
 	}

@@ -330,7 +330,8 @@ struct visornic_talk {
  * @napi_on: NAPI is enabled
  * @receiving: buffers are posted, frames taken
  * @enabled: the service has acknowledged
- * @mac_changed: the address is not the one of the channel
+ * @channel_mac: the address in the channel, if it is one
+ * @mac_changed: the guest has chosen another
  * @removing: remove has begun
  * @faulted: the channel was called faulted
  * @stuck: a transmit queue did not move
@@ -382,6 +383,7 @@ struct visornic {
 	bool napi_on;
 	bool receiving;
 	bool enabled;
+	u8 channel_mac[ETH_ALEN] __aligned(2);
 	bool mac_changed;
 	bool removing;
 	bool faulted;
@@ -498,6 +500,7 @@ void visornic_talk_forget(struct visornic *nic);
 void visornic_control(struct visornic_queue *q, u32 type,
 		      const struct mullion_io_slot *slot);
 int visornic_ask_mac(struct visornic *nic, const u8 *mac);
+void visornic_mac_news(struct visornic *nic, const u8 *mac);
 void visornic_mac_work(struct work_struct *work);
 void visornic_napi_off(struct visornic *nic);
 void visornic_napi_on(struct visornic *nic);

@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bus.c - mockbus: visorbus.h with one device, and orders to disturb it
+ * bus.c - mockbus: visorbus.h with devices of one class, and orders to disturb them
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "../../compat/compat.h"
 #include "../../visorbus/copy.h"
 #include "mockbus.h"
 
-static struct mock mock;
-static struct dentry *mock_debugfs;
+struct mock mocks[MOCK_DEVICES];
+const struct mock_class *mock_class;
+DEFINE_MUTEX(mock_service);
+u32 mock_lose;
+u32 mock_hostile;
 
+static ulong features = MULLION_EXTF_KNOWN;
+module_param(features, ulong, 0444);
+MODULE_PARM_DESC(features, "features that the service offers");
+
+bool mock_ext = true;
+module_param_named(ext, mock_ext, bool, 0444);
+MODULE_PARM_DESC(ext, "channels have Mullion's extension");
+
+static bool polled;
+module_param(polled, bool, 0444);
+MODULE_PARM_DESC(polled, "doorbells of the service do not arrive");
+
+static struct dentry *mock_debugfs;
+static struct task_struct *mock_thread;
+static DECLARE_WAIT_QUEUE_HEAD(mock_waiting);
+static bool mock_work;
 static DECLARE_COMPLETION(mock_released);
 
 static void mock_device_release(struct device *device)
@@ -26,34 +49,107 @@ static struct bus_type mock_bus_type = {
 	.name = "mockbus",
 };
 
+static struct mock *to_mock(const struct visor_device *dev)
+{
+	return container_of(dev, struct mock, dev);
+}
+
+static bool mock_polled(void)
+{
+	return polled || !mock_ext;
+}
+
 /* The driver's callback, in the context that the real bus gives it. */
-void mock_interrupt(struct mock *m)
+static void mock_call(struct mock *m, unsigned int pair)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->interrupt_lock, flags);
 	if (m->interrupts && !m->gone && !m->faulted)
-		m->driver->queue_interrupt(&m->dev, 0);
+		m->driver->queue_interrupt(&m->dev, pair);
 	spin_unlock_irqrestore(&m->interrupt_lock, flags);
+}
+
+void mock_interrupt(struct mock *m, unsigned int pair)
+{
+	if (!mock_polled())
+		mock_call(m, pair);
+}
+
+static void mock_call_all(struct mock *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->dev.queue_pairs; i++)
+		mock_call(m, i);
+}
+
+static void mock_timer(struct timer_list *timer)
+{
+	struct mock *m = timer_container_of(m, timer, timer);
+
+	mock_call_all(m);
+	mod_timer(timer, jiffies + (mock_polled() ? 1 : HZ / 2));
+}
+
+/* An answer of the service, shown by mock_publish(). */
+void mock_put(struct mock *m, unsigned int pair, const struct mullion_io_slot *s)
+{
+	void *slot;
+
+	if (mullion_sq_produce(&m->server[2 * pair + 1], &slot)) {
+		pr_err_ratelimited("mockbus: no room for a response\n");
+		return;
+	}
+	memcpy(slot, s, m->server[1].slot_bytes);
+}
+
+void mock_publish(struct mock *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->dev.queue_pairs; i++)
+		if (mullion_sq_publish(&m->server[2 * i + 1]))
+			mock_interrupt(m, i);
+}
+
+/* Memory that a data address of the driver names, or NULL. */
+void *mock_memory(struct mock *m, u64 address, u64 bytes)
+{
+	if (m->features & MULLION_EXTF_WINDOW_ADDR)
+		return mullion_range_ok(address, bytes, mock_class->pool_bytes) ?
+		       m->pool + address : NULL;
+	return pfn_valid(address >> PAGE_SHIFT) &&
+	       pfn_valid((address + bytes - 1) >> PAGE_SHIFT) ?
+	       phys_to_virt(address) : NULL;
+}
+
+static int mock_event_index(struct mock *m)
+{
+	return !!(m->features & MULLION_EXTF_EVENT_INDEX);
 }
 
 static void mock_reset_queues(struct mock *m)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 2 * m->dev.queue_pairs; i++) {
 		mullion_sq_reset_shared(&m->server[i]);
-		mullion_sq_reset(&m->server[i], 1);
-		mullion_sq_reset(&m->client[i], 1);
+		mullion_sq_reset(&m->server[i], mock_event_index(m));
+		mullion_sq_reset(&m->client[i], mock_event_index(m));
 	}
-	m->epoch++;
+	if (mock_ext)
+		m->epoch++;
 	m->faulted = false;
+	mock_class->forget(m);
 }
 
 static void mock_state_complete(struct visor_device *dev, int status)
 {
-	mock.state_status = status;
-	complete(&mock.state_done);
+	struct mock *m = to_mock(dev);
+
+	m->state_status = status;
+	complete(&m->state_done);
 }
 
 static int mock_state(struct mock *m, bool resume)
@@ -80,22 +176,22 @@ static int mock_generation(struct mock *m, unsigned int absent_ms)
 	/*
 	 * The service dies, requests pile up, and then it is noticed.
 	 */
-	mutex_lock(&m->service);
+	mutex_lock(&mock_service);
 	usleep_range(5000, 10000);
 	rc = mock_state(m, false);
 	if (rc)
 		pr_err("mockbus: pause: %d\n", rc);
-	mock_interrupt(m);
+	mock_call_all(m);
 	m->interrupts = false;
 	if (absent_ms)
 		msleep(absent_ms);
 	mock_reset_queues(m);
 	m->interrupts = true;
-	mutex_unlock(&m->service);
+	mutex_unlock(&mock_service);
 	rc = mock_state(m, true);
 	if (rc)
 		pr_err("mockbus: resume: %d\n", rc);
-	mock_interrupt(m);
+	mock_call_all(m);
 out:
 	mutex_unlock(&m->state);
 	return rc;
@@ -111,89 +207,181 @@ static void mock_reset_work(struct work_struct *work)
 	}
 }
 
+/* ---- the service's thread --------------------------------------------------- */
+
+static void mock_take(struct mock *m, unsigned int pair)
+{
+	struct mullion_sq *cmd = &m->server[2 * pair];
+	static struct mullion_io_slot s;	/* one thread, and large */
+	const void *slot;
+	int rc;
+
+	while (!(rc = mullion_sq_consume(cmd, &slot))) {
+		memcpy(&s, slot, cmd->slot_bytes);
+		mock_class->message(m, pair, &s);
+	}
+	if (rc != -EAGAIN)
+		pr_err_ratelimited("mockbus: command queue: %d\n", rc);
+	if (mullion_sq_release(cmd))
+		mock_interrupt(m, pair);
+}
+
+/* One turn: all that has come, and its answers.  Returns whether there is more. */
+static bool mock_turn(struct mock *m)
+{
+	bool more = false;
+	unsigned int i;
+
+	mutex_lock(&mock_service);
+	if (m->attached && !m->gone) {
+		for (i = 0; i < m->dev.queue_pairs; i++)
+			mock_take(m, i);
+		mock_class->turn_end(m);
+		mock_publish(m);
+		for (i = 0; i < m->dev.queue_pairs; i++)
+			more |= mullion_sq_consumer_arm(&m->server[2 * i]) > 0;
+	}
+	mutex_unlock(&mock_service);
+	return more;
+}
+
+static int mock_serve(void *arg)
+{
+	unsigned int i;
+	bool more;
+
+	while (!kthread_should_stop()) {
+		wait_event_timeout(mock_waiting, READ_ONCE(mock_work) ||
+				   kthread_should_stop(), HZ);
+		WRITE_ONCE(mock_work, false);
+		do {
+			more = false;
+			for (i = 0; mock_class && i < mock_class->devices; i++)
+				more |= mock_turn(&mocks[i]);
+			cond_resched();
+		} while (more && !kthread_should_stop());
+	}
+	return 0;
+}
+
+void mock_wake(void)
+{
+	WRITE_ONCE(mock_work, true);
+	wake_up(&mock_waiting);
+}
+
 /* ---- visorbus.h ----------------------------------------------------------- */
+
+static void mock_remove(struct mock *m)
+{
+	mutex_lock(&m->config);
+	if (m->driver) {
+		m->driver->remove(&m->dev);
+		mutex_lock(&mock_service);
+		m->attached = false;
+		m->pool_used = false;
+		m->driver = NULL;
+		mutex_unlock(&mock_service);
+	}
+	mutex_unlock(&m->config);
+}
 
 int visorbus_register_visor_driver(struct visor_driver *drv)
 {
-	int rc;
+	unsigned int i;
+	int rc = 0;
 
-	mutex_lock(&mock.config);
-	mock.driver = drv;
-	mock.gone = false;
-	mock.faulted = false;
-	rc = drv->probe(&mock.dev);
-	if (rc)
-		mock.driver = NULL;
-	mutex_unlock(&mock.config);
+	if (!mock_class || !guid_equal(&drv->channel_types->guid, &mock_class->guid))
+		return -ENODEV;
+	for (i = 0; i < mock_class->devices && !rc; i++) {
+		struct mock *m = &mocks[i];
+
+		mutex_lock(&m->config);
+		m->driver = drv;
+		m->gone = false;
+		m->faulted = false;
+		rc = drv->probe(&m->dev);
+		if (rc)
+			m->driver = NULL;
+		mutex_unlock(&m->config);
+	}
 	return rc;
 }
 EXPORT_SYMBOL_GPL(visorbus_register_visor_driver);
 
 void visorbus_unregister_visor_driver(struct visor_driver *drv)
 {
-	mutex_lock(&mock.config);
-	if (mock.driver) {
-		drv->remove(&mock.dev);
-		mock.attached = false;
-		mutex_lock(&mock.service);
-		mock.pool_used = false;
-		mock.driver = NULL;
-		mutex_unlock(&mock.service);
-	}
-	mutex_unlock(&mock.config);
+	unsigned int i;
+
+	for (i = 0; i < mock_class->devices; i++)
+		mock_remove(&mocks[i]);
 }
 EXPORT_SYMBOL_GPL(visorbus_unregister_visor_driver);
 
-int visorbus_device_attach(struct visor_device *dev, u64 features,
+int visorbus_device_attach(struct visor_device *dev, u64 wanted,
 			   unsigned long timeout)
 {
-	mutex_lock(&mock.service);
-	mock_reset_queues(&mock);
-	mock.attached = true;
-	mutex_unlock(&mock.service);
+	struct mock *m = to_mock(dev);
+
+	mutex_lock(&mock_service);
+	m->features = mock_ext ? wanted & features : 0;
+	mock_reset_queues(m);
+	m->attached = true;
+	mutex_unlock(&mock_service);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_attach);
 
 u64 visorbus_device_features(const struct visor_device *dev)
 {
-	return MULLION_EXTF_KNOWN;
+	return to_mock(dev)->features;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_features);
 
 u32 visorbus_device_epoch(const struct visor_device *dev)
 {
-	return mock.epoch;
+	return to_mock(dev)->epoch;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_epoch);
 
 void visorbus_device_count_stale(struct visor_device *dev)
 {
-	mock.stale++;
+	to_mock(dev)->stale++;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_count_stale);
 
 bool visorbus_device_gone(const struct visor_device *dev)
 {
-	return mock.gone;
+	return to_mock(dev)->gone;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_gone);
 
+bool visorbus_device_polled(const struct visor_device *dev, unsigned int pair)
+{
+	return mock_polled();
+}
+EXPORT_SYMBOL_GPL(visorbus_device_polled);
+
 void visorbus_device_fault(struct visor_device *dev, const char *why)
 {
-	if (!mock.faulted)
+	struct mock *m = to_mock(dev);
+
+	if (!m->faulted)
 		pr_info("mockbus: fault: %s\n", why);
-	mock.faulted = true;
+	m->faulted = true;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_fault);
 
 int visorbus_device_reset(struct visor_device *dev, unsigned long timeout)
 {
-	u32 before = READ_ONCE(mock.resets);
+	struct mock *m = to_mock(dev);
+	u32 before = READ_ONCE(m->resets);
 
-	queue_work(system_long_wq, &mock.reset_work);
-	return wait_event_timeout(mock.reset_wait,
-				  READ_ONCE(mock.resets) != before, timeout) ?
+	if (!mock_ext)
+		return -ENODEV;
+	queue_work(system_long_wq, &m->reset_work);
+	return wait_event_timeout(m->reset_wait,
+				  READ_ONCE(m->resets) != before, timeout) ?
 	       0 : -ETIMEDOUT;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_reset);
@@ -201,37 +389,41 @@ EXPORT_SYMBOL_GPL(visorbus_device_reset);
 struct mullion_sq *visorbus_device_queue(struct visor_device *dev,
 					 unsigned int queue)
 {
-	return queue < 2 ? &mock.client[queue] : NULL;
+	return queue < 2 * dev->queue_pairs ? &to_mock(dev)->client[queue] : NULL;
 }
 EXPORT_SYMBOL_GPL(visorbus_device_queue);
 
 void visorbus_device_ring(struct visor_device *dev, unsigned int queue)
 {
-	WRITE_ONCE(mock.work, true);
-	wake_up(&mock.wake);
+	mock_wake();
 }
 EXPORT_SYMBOL_GPL(visorbus_device_ring);
 
 void visorbus_enable_channel_interrupts(struct visor_device *dev)
 {
-	mutex_lock(&mock.state);
-	mock.enabled = true;
-	mock.interrupts = true;
-	mutex_unlock(&mock.state);
-	mock_interrupt(&mock);
+	struct mock *m = to_mock(dev);
+
+	mutex_lock(&m->state);
+	m->enabled = true;
+	m->interrupts = true;
+	mutex_unlock(&m->state);
+	mock_call_all(m);
+	mod_timer(&m->timer, jiffies + 1);
 }
 EXPORT_SYMBOL_GPL(visorbus_enable_channel_interrupts);
 
 void visorbus_disable_channel_interrupts(struct visor_device *dev)
 {
+	struct mock *m = to_mock(dev);
 	unsigned long flags;
 
-	mutex_lock(&mock.state);
-	mock.enabled = false;
-	spin_lock_irqsave(&mock.interrupt_lock, flags);
-	mock.interrupts = false;
-	spin_unlock_irqrestore(&mock.interrupt_lock, flags);
-	mutex_unlock(&mock.state);
+	mutex_lock(&m->state);
+	m->enabled = false;
+	spin_lock_irqsave(&m->interrupt_lock, flags);
+	m->interrupts = false;
+	spin_unlock_irqrestore(&m->interrupt_lock, flags);
+	mutex_unlock(&m->state);
+	timer_delete_sync(&m->timer);
 }
 EXPORT_SYMBOL_GPL(visorbus_disable_channel_interrupts);
 
@@ -240,18 +432,30 @@ int visorbus_read_channel(struct visor_device *dev, u64 offset, void *dest,
 {
 	if (!mullion_range_ok(offset, nbytes, MOCK_CHANNEL_BYTES))
 		return -EINVAL;
-	memcpy(dest, mock.channel + offset, nbytes);
+	memcpy(dest, to_mock(dev)->channel + offset, nbytes);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(visorbus_read_channel);
 
+int visorbus_write_channel(struct visor_device *dev, u64 offset,
+			   const void *src, u64 nbytes)
+{
+	if (!mullion_range_ok(offset, nbytes, MOCK_CHANNEL_BYTES))
+		return -EINVAL;
+	memcpy(to_mock(dev)->channel + offset, src, nbytes);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(visorbus_write_channel);
+
 void *visorbus_pool_alloc(struct visor_device *dev, size_t bytes, u64 *offset)
 {
-	if (mock.pool_used || bytes > MOCK_POOL_BYTES)
+	struct mock *m = to_mock(dev);
+
+	if (m->pool_used || bytes > mock_class->pool_bytes)
 		return NULL;
-	mock.pool_used = true;
+	m->pool_used = true;
 	*offset = 0;
-	return mock.pool;
+	return m->pool;
 }
 EXPORT_SYMBOL_GPL(visorbus_pool_alloc);
 
@@ -268,13 +472,34 @@ EXPORT_SYMBOL_GPL(visorbus_device_release_ready);
 
 /* ---- orders ------------------------------------------------------------- */
 
+static int mock_order(struct mock *m, const char *verb, unsigned int value)
+{
+	int rc = 0;
+
+	if (!strcmp(verb, "generation")) {
+		rc = mock_generation(m, 0);
+	} else if (!strcmp(verb, "absent")) {
+		rc = mock_generation(m, value);
+	} else if (!strcmp(verb, "index")) {
+		mutex_lock(&mock_service);
+		WRITE_ONCE(m->server[1].shared->head, MOCK_SLOTS + 7);
+		mutex_unlock(&mock_service);
+		mock_call(m, 0);
+	} else if (!strcmp(verb, "gone")) {
+		m->gone = true;
+		mock_remove(m);
+	} else {
+		rc = -EINVAL;
+	}
+	return rc;
+}
+
 static ssize_t mock_order_write(struct file *file, const char __user *user,
 				size_t count, loff_t *pos)
 {
 	char text[32], verb[16];
-	unsigned int value = 0;
-	struct mock *m = &mock;
-	int rc = 0;
+	unsigned int i, value = 0;
+	int rc;
 
 	if (count >= sizeof(text))
 		return -EINVAL;
@@ -284,36 +509,18 @@ static ssize_t mock_order_write(struct file *file, const char __user *user,
 	if (sscanf(text, "%15s %i", verb, &value) < 1)
 		return -EINVAL;
 
-	if (!strcmp(verb, "generation")) {
-		rc = mock_generation(m, 0);
-	} else if (!strcmp(verb, "absent")) {
-		rc = mock_generation(m, value);
-	} else if (!strcmp(verb, "lose")) {
-		m->lose = value;
-	} else if (!strcmp(verb, "hostile")) {
-		m->hostile = value;
-	} else if (!strcmp(verb, "spoil")) {
-		m->spoil = value;
-	} else if (!strcmp(verb, "tmf")) {
-		m->tmf = value;
-	} else if (!strcmp(verb, "index")) {
-		mutex_lock(&m->service);
-		WRITE_ONCE(m->server[1].shared->head, MOCK_SLOTS + 7);
-		mutex_unlock(&m->service);
-		mock_interrupt(m);
-	} else if (!strcmp(verb, "gone")) {
-		mutex_lock(&m->config);
-		m->gone = true;
-		if (m->driver)
-			m->driver->remove(&m->dev);
-		m->driver = NULL;
-		mutex_unlock(&m->config);
-	} else if (!strcmp(verb, "add") || !strcmp(verb, "drop")) {
-		m->lun1 = verb[0] == 'a';
-		mock_service_notify(m, m->lun1, 0, 1);
-	} else {
-		rc = -EINVAL;
+	if (!strcmp(verb, "lose")) {
+		mock_lose = value;
+		return count;
 	}
+	if (!strcmp(verb, "hostile")) {
+		mock_hostile = value;
+		return count;
+	}
+	rc = mock_class->order(verb, value);
+	if (rc == -EINVAL)
+		for (i = 0, rc = 0; i < mock_class->devices && !rc; i++)
+			rc = mock_order(&mocks[i], verb, value);
 	return rc ? rc : count;
 }
 
@@ -323,101 +530,127 @@ static const struct file_operations mock_order_fops = {
 	.write = mock_order_write,
 };
 
+/* ---- devices ----------------------------------------------------------------- */
+
 static void mock_format(struct mock *m)
 {
 	struct visor_io_channel *c = (void *)m->channel;
-	u8 *header = m->channel + MULLION_IO_CH_SPACE_OFFSET;
-	u32 ring = ALIGN(MOCK_SLOTS * VISOR_IO_SLOT_BYTES, PAGE_SIZE);
-	int i;
+	u32 space = mock_ext ? MULLION_IO_CH_SPACE_OFFSET : sizeof(c->channel_header);
+	u32 bytes = mock_ext ? VISOR_IO_SLOT_BYTES : VISOR_IO_SIGNAL_BYTES;
+	u32 ring = ALIGN(MOCK_SLOTS * bytes, PAGE_SIZE);
+	unsigned int i;
 
-	c->vhba.max.max_channel = 1;
-	c->vhba.max.max_id = 1;
-	c->vhba.max.max_lun = 8;
-	c->vhba.max.cmd_per_lun = 32;
-	c->vhba.max.max_io_size = MOCK_IO_BYTES;
-	for (i = 0; i < 2; i++) {
-		u32 offset = MULLION_IO_CH_SPACE_OFFSET + i * 128;
+	c->channel_header.ch_space_offset = space;
+	c->channel_header.features = mock_ext ? MULLION_CHF_EXT : 0;
+	mock_class->format(m, c);
+	for (i = 0; i < 2 * m->dev.queue_pairs; i++) {
+		u32 offset = space + i * sizeof(struct signal_queue_header);
 
-		mullion_sq_format((void *)(header + i * 128),
-				  PAGE_SIZE + i * ring - offset,
-				  VISOR_IO_SLOT_BYTES, MOCK_SLOTS);
+		mullion_sq_format((void *)(m->channel + offset),
+				  PAGE_SIZE + i * ring - offset, bytes,
+				  MOCK_SLOTS);
 		if (mullion_sq_attach(&m->client[i], m->channel,
-				      MOCK_CHANNEL_BYTES, offset,
-				      VISOR_IO_SLOT_BYTES, 1) ||
+				      MOCK_CHANNEL_BYTES, offset, bytes, 1) ||
 		    mullion_sq_attach(&m->server[i], m->channel,
-				      MOCK_CHANNEL_BYTES, offset,
-				      VISOR_IO_SLOT_BYTES, 1))
-			pr_err("mockbus: queue %d not valid\n", i);
+				      MOCK_CHANNEL_BYTES, offset, bytes, 1))
+			pr_err("mockbus: queue %u not valid\n", i);
 	}
 }
 
-static int __init mockbus_init(void)
+static int mock_add(struct mock *m)
 {
-	struct mock *m = &mock;
 	int rc;
 
-	visorbus_copy_init();
 	mutex_init(&m->config);
 	mutex_init(&m->state);
 	INIT_WORK(&m->reset_work, mock_reset_work);
 	init_waitqueue_head(&m->reset_wait);
-	mutex_init(&m->service);
 	spin_lock_init(&m->interrupt_lock);
-	init_waitqueue_head(&m->wake);
 	init_completion(&m->state_done);
-	rc = -ENOMEM;
+	timer_setup(&m->timer, mock_timer, 0);
 	m->channel = vzalloc(MOCK_CHANNEL_BYTES);
-	m->pool = vzalloc(MOCK_POOL_BYTES);
+	m->pool = vzalloc(mock_class->pool_bytes);
 	if (!m->channel || !m->pool)
-		goto free;
-	mock_format(m);
-	rc = bus_register(&mock_bus_type);
-	if (rc)
-		goto free;
-	m->dev.queue_pairs = 1;
-	m->dev.max_outstanding = MOCK_OUTSTANDING;
+		return -ENOMEM;
+	m->dev.queue_pairs = mock_ext ? mock_class->pairs : 1;
+	m->dev.max_outstanding = mock_ext ? mock_class->outstanding : 0;
 	m->dev.io_align = 512;
-	m->dev.pool_share = MOCK_POOL_BYTES;
+	m->dev.pool_share = mock_ext ? mock_class->pool_bytes : 0;
+	mock_format(m);
+	rc = mock_class->start(m);
+	if (rc)
+		return rc;
 	m->dev.device.bus = &mock_bus_type;
 	m->dev.device.release = mock_device_release;
-	dev_set_name(&m->dev.device, "vbus1:dev0");
+	dev_set_name(&m->dev.device, "vbus1:dev%u", m->index);
 	rc = device_register(&m->dev.device);
-	if (rc) {
-		put_device(&m->dev.device);
-		goto unregister;
-	}
-	rc = mock_service_start(m);
 	if (rc)
-		goto device;
+		put_device(&m->dev.device);
+	m->registered = !rc;
+	return rc;
+}
+
+static void mock_drop(struct mock *m)
+{
+	if (m->registered) {
+		cancel_work_sync(&m->reset_work);
+		device_unregister(&m->dev.device);
+		wait_for_completion(&mock_released);
+	}
+	mock_class->stop(m);
+	vfree(m->channel);
+	vfree(m->pool);
+}
+
+static char *class = "disk";
+module_param(class, charp, 0444);
+MODULE_PARM_DESC(class, "disk or net");
+
+static int __init mockbus_init(void)
+{
+	unsigned int i;
+	int rc;
+
+	visorbus_copy_init();
+	mock_class = !strcmp(class, "net") ? &mock_net_class : &mock_disk_class;
+	rc = bus_register(&mock_bus_type);
+	if (rc)
+		return rc;
+	for (i = 0; i < mock_class->devices && !rc; i++) {
+		mocks[i].index = i;
+		rc = mock_add(&mocks[i]);
+	}
+	if (rc)
+		goto drop;
+	mock_thread = kthread_run(mock_serve, NULL, "mockbus");
+	rc = PTR_ERR_OR_ZERO(mock_thread);
+	if (rc)
+		goto drop;
 	mock_debugfs = debugfs_create_dir("mockbus", NULL);
 	debugfs_create_file("order", 0200, mock_debugfs, NULL,
 			    &mock_order_fops);
-	debugfs_create_u64("stale", 0400, mock_debugfs, &m->stale);
+	debugfs_create_u64("stale", 0400, mock_debugfs, &mocks[0].stale);
 	return 0;
-device:
-	device_unregister(&m->dev.device);
-unregister:
+drop:
+	while (i--)
+		mock_drop(&mocks[i]);
 	bus_unregister(&mock_bus_type);
-free:
-	vfree(m->channel);
-	vfree(m->pool);
 	return rc;
 }
 
 static void __exit mockbus_exit(void)
 {
+	unsigned int i;
+
 	debugfs_remove_recursive(mock_debugfs);
-	mock_service_stop(&mock);
-	cancel_work_sync(&mock.reset_work);
-	device_unregister(&mock.dev.device);
-	wait_for_completion(&mock_released);
+	kthread_stop(mock_thread);
+	for (i = 0; i < mock_class->devices; i++)
+		mock_drop(&mocks[i]);
 	bus_unregister(&mock_bus_type);
-	vfree(mock.channel);
-	vfree(mock.pool);
 }
 
 module_init(mockbus_init);
 module_exit(mockbus_exit);
 
-MODULE_DESCRIPTION("Test double of visorbus with a RAM disk service");
+MODULE_DESCRIPTION("Test double of visorbus with a RAM disk or a network service");
 MODULE_LICENSE("GPL");

@@ -1,27 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mockbus.h - what the two files of the mock share
+ * mockbus.h - what the files of the mock share
  *
  * DOC: Theory of Operation
  *
- * mockbus is a test double: it exports the functions of visorbus.h, with one
- * device behind them whose service is a kernel thread with a RAM disk.  With it
- * in place of visorbus.ko, visorhba.ko runs in any guest, and meets what a real
+ * mockbus is a test double: it exports the functions of visorbus.h, with one or
+ * two devices behind them whose service is a kernel thread: a RAM disk for
+ * visorhba.ko, a cable between two network interfaces for visornic.ko.  With it
+ * in place of visorbus.ko the drivers run in any guest, and meet what a real
  * service never does on purpose: answers that are late, wrong or invented, no
  * answers, generations that change under load, a window that goes away.
  *
- * bus.c is the bus, service.c the service.  Orders are written to the file
- * /sys/kernel/debug/mockbus/order:
+ * bus.c is the bus; disk.c, net.c and net_bad.c are the services.  Orders are
+ * written to the file /sys/kernel/debug/mockbus/order:
  *
  *   generation   pause, drain, forget what was taken, resume (as after kill -9)
  *   absent MS    the same, with MS milliseconds in between
- *   lose N       take the next N SCSI commands and never answer them
- *   hostile M    before each answer, send the bad ones of mask M (MOCK_BAD_*)
- *   spoil M      make each answer itself bad in the ways of mask M (MOCK_SPOIL_*)
- *   tmf M        0: task management is answered; 1: refused; 2: ignored
+ *   lose N       take the next N commands or frames and never answer them
+ *   hostile M    before each answer, send the bad ones of mask M
  *   index        put an impossible index into the response queue
  *   gone         take the window away
- *   add, drop    LUN 1 comes or goes, with a notification
+ *
+ *   spoil M      disk: make each answer itself bad in the ways of mask M
+ *   tmf M        disk: task management is 0: answered, 1: refused, 2: ignored
+ *   add, drop    disk: LUN 1 comes or goes, with a notification
+ *
+ *   mute M       net: 1: no answer to enable and disable; 2: none to addresses
+ *   link M       net: say of device 0 that its link is up (1) or down
+ *   mac N        net: say of device 0 that its address ends in N
+ *   lock M       net: refuse (1) or allow changes of addresses
+ *
+ * Those that name no device are for all of them.  Module parameters say what the
+ * service offers: features=MASK; ext=0 for one of s-Par, which wants guest-physical
+ * addresses; polled=1 for one whose doorbells do not arrive.
  */
 #ifndef MULLION_MOCKBUS_H
 #define MULLION_MOCKBUS_H
@@ -31,44 +42,70 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "../../../abi/net.h"
 #include "../../visorbus/visorbus.h"
 
+#define MOCK_DEVICES		2
+#define MOCK_PAIRS		2
+#define MOCK_QUEUES		(2 * MOCK_PAIRS)
 #define MOCK_SLOTS		256
 #define MOCK_CHANNEL_BYTES	(2U << 20)
-#define MOCK_POOL_BYTES		(32U << 20)
-#define MOCK_DISK_BYTES		(64U << 20)
-#define MOCK_IO_BYTES		(256U << 10)
-#define MOCK_OUTSTANDING	64
 
-/* hostile: a message more, before the true one */
-#define MOCK_BAD_TAG		(1U << 0)	/* tag out of range */
-#define MOCK_BAD_FREE		(1U << 1)	/* tag that is free */
-#define MOCK_BAD_ID		(1U << 2)	/* right tag, wrong request */
-#define MOCK_BAD_EPOCH		(1U << 3)	/* right, of an older epoch */
-#define MOCK_BAD_TYPE		(1U << 4)	/* unknown message */
-#define MOCK_BAD_TWICE		(1U << 5)	/* the true one again, after it */
-#define MOCK_BAD_TMF		(1U << 6)	/* answer to no request */
-#define MOCK_BAD_NOTIFY		(1U << 7)	/* disk out of range */
+struct mock;
+struct mock_disk;
+struct mock_net;
 
-/* spoil: the answer itself */
-#define MOCK_SPOIL_RESIDUAL	(1U << 0)	/* more than was asked for */
-#define MOCK_SPOIL_STATUS	(1U << 1)	/* result word with unknown bits */
-#define MOCK_SPOIL_HOST		(1U << 2)	/* host byte that is none */
+/**
+ * struct mock_class - a service
+ * @guid: type of the channels that it serves
+ * @devices: how many there are
+ * @pairs: queue pairs of each
+ * @pool_bytes: pool of each
+ * @outstanding: requests, or receive buffers
+ * @start: begin to serve a device; 0 or negative errno
+ * @stop: the end of it, also after an error of @start
+ * @format: fill in the class's part of the channel
+ * @forget: a new epoch has begun
+ * @message: a message of the driver, a private copy; called in the service's turn
+ * @turn_end: all were taken
+ * @order: an order that the bus does not know; 0 or negative errno
+ */
+struct mock_class {
+	guid_t guid;
+	unsigned int devices;
+	unsigned int pairs;
+	u32 pool_bytes;
+	u32 outstanding;
+	int (*start)(struct mock *m);
+	void (*stop)(struct mock *m);
+	void (*format)(struct mock *m, struct visor_io_channel *c);
+	void (*forget)(struct mock *m);
+	void (*message)(struct mock *m, unsigned int pair,
+			struct mullion_io_slot *slot);
+	void (*turn_end)(struct mock *m);
+	int (*order)(const char *verb, unsigned int value);
+};
+
+extern const struct mock_class mock_disk_class;
+extern const struct mock_class mock_net_class;
 
 struct mock {
 	struct visor_device dev;
 	struct visor_driver *driver;
+	unsigned int index;
 	u8 *channel;
 	u8 *pool;
 	bool pool_used;
+	bool registered;
 	bool attached;
 	bool gone;
 	bool faulted;
+	u64 features;
 	u32 epoch;
 	u64 stale;
 
-	struct mullion_sq client[2];	/* the driver's view */
-	struct mullion_sq server[2];	/* the service's */
+	struct mullion_sq client[MOCK_QUEUES];	/* the driver's view */
+	struct mullion_sq server[MOCK_QUEUES];	/* the service's */
 
 	struct mutex config;		/* probe and remove */
 	struct mutex state;		/* pause and resume, which remove may meet */
@@ -81,26 +118,23 @@ struct mock {
 
 	spinlock_t interrupt_lock;	/* the callback, never twice */
 	bool interrupts;
+	struct timer_list timer;	/* the slow poll, or the fast one */
 
-	struct mutex service;		/* the service's turn */
-	struct task_struct *thread;
-	wait_queue_head_t wake;
-	bool work;
-
-	u8 *disk;
-	u8 *data;			/* of one request */
-	bool lun1;
-	u32 lose;
-	u32 hostile;
-	u32 spoil;
-	u32 tmf;
+	struct mock_disk *disk;
+	struct mock_net *net;
 };
 
-void mock_interrupt(struct mock *m);
+extern struct mock mocks[MOCK_DEVICES];
+extern const struct mock_class *mock_class;
+extern struct mutex mock_service;	/* the service's turn */
+extern bool mock_ext;
+extern u32 mock_lose;
+extern u32 mock_hostile;
 
-int mock_service_start(struct mock *m);
-void mock_service_stop(struct mock *m);
-void mock_service_turn(struct mock *m);
-void mock_service_notify(struct mock *m, bool add, u32 id, u32 lun);
+void mock_interrupt(struct mock *m, unsigned int pair);
+void mock_publish(struct mock *m);
+void mock_put(struct mock *m, unsigned int pair, const struct mullion_io_slot *s);
+void *mock_memory(struct mock *m, u64 address, u64 bytes);
+void mock_wake(void);
 
 #endif /* MULLION_MOCKBUS_H */

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# time: 1800
+# time: 3600
 #
-# The SCSI driver against a bus and a service that err on purpose, in a guest of
+# The network driver against a bus and a service that err on purpose, in a guest of
 # its own: guest/tests/run-mockbus, on the kernel of the test image.
 set -euo pipefail
 
@@ -14,4 +14,4 @@ debug=$top/build/cache/debug-kernel
 kernel=$("$top/image/get-kernel" "$release")
 
 MULLION_KERNEL=${kernel%/}/boot/vmlinuz-$release MULLION_MODULES=${kernel%/}/lib/modules/$release \
-	exec "$top/guest/tests/run-mockbus" "$release" "$kdir" "$MULLION_TEST_DIR/mockbus"
+	exec "$top/guest/tests/run-mockbus" net "$release" "$kdir" "$MULLION_TEST_DIR/mockbus"
