@@ -355,10 +355,13 @@ static void visornic_greet_spar(struct visornic *nic)
 
 static struct visornic *visornic_alloc(struct visor_device *dev)
 {
-	unsigned int i, count = min_t(unsigned int, dev->queue_pairs, nr_cpu_ids);
+	unsigned int i, count = 1;
 	struct net_device *netdev;
 	struct visornic *nic;
 
+	/* s-Par's dialect knows of one pair. */
+	if (visorbus_device_features(dev) & MULLION_EXTF_NET_BATCH)
+		count = min_t(unsigned int, dev->queue_pairs, nr_cpu_ids);
 	netdev = alloc_etherdev_mq(sizeof(*nic), count);
 	if (!netdev)
 		return NULL;
