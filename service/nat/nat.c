@@ -79,6 +79,7 @@ struct mullion_nat {
 	size_t poll_count, poll_room;
 	struct mullion_dhcp dhcp;
 	struct mullion_log_limit limit;
+	uint8_t whole[MULLION_NET_FRAME_MAX];	/* a merged frame in one piece */
 };
 
 /* ---- what libslirp calls ------------------------------------------------ */
@@ -207,10 +208,9 @@ static Slirp *nat_route(const struct mullion_nat *nat, const struct mullion_pack
 	return NULL;
 }
 
-static void nat_receive(void *arg, const struct mullion_frame *frame)
+/* @packet: in one piece, which is what those want who read it. */
+static void nat_deliver(struct mullion_nat *nat, const struct mullion_packet *packet)
 {
-	const struct mullion_packet *packet = &frame->packet;
-	struct mullion_nat *nat = arg;
 	Slirp *slirp;
 
 	if (nat->ip4 && mullion_dhcp_is_request(packet)) {
@@ -223,9 +223,24 @@ static void nat_receive(void *arg, const struct mullion_frame *frame)
 		return;
 	}
 	slirp = nat_route(nat, packet);
-	/* head and body are one piece */
 	if (slirp)
 		slirp_input(slirp, packet->head, (int)packet->bytes);
+}
+
+static void nat_receive(void *arg, const struct mullion_frame *frame)
+{
+	struct mullion_nat *nat = arg;
+	struct iovec whole = { nat->whole, sizeof(nat->whole) };
+	struct mullion_packet packet;
+	size_t bytes;
+
+	if (!(frame->offload.flags & MULLION_NET_NEEDS_CSUM)) {
+		nat_deliver(nat, &frame->packet);
+		return;
+	}
+	bytes = mullion_frame_copy_csum(frame, &whole, 1);
+	if (mullion_packet_parse(&packet, nat->whole, bytes, bytes) == 0)
+		nat_deliver(nat, &packet);
 }
 
 /* ---- the loop ------------------------------------------------------------ */

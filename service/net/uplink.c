@@ -14,6 +14,7 @@
  *
  * In.  Frames come into private memory, in batches where the kernel can, and are
  * parsed and checked as those of guests are: what passes here is as well formed.
+ * Segments of a TCP flow that come in one batch go on as one frame (merge.h).
  *
  * An uplink that ends, or a stream that has lost its frame borders, is gone: the
  * state says so, and frames are dropped until mulliond sends another descriptor.
@@ -29,12 +30,13 @@
 #include <unistd.h>
 
 #include "byte_ring.h"
+#include "merge.h"
 
 #define UPLINK_RING_BYTES	(2U << 20)
 #define UPLINK_MTU_MAX		65535
 #define UPLINK_LENGTH_BYTES	4
 #define UPLINK_OUT_BATCH	64
-#define UPLINK_IN_BATCH		8
+#define UPLINK_IN_BATCH		MULLION_MERGE_MAX
 /* Of the largest frame, and whole cache lines. */
 #define UPLINK_SLOT_BYTES	65600
 #define UPLINK_IN_BYTES		(UPLINK_IN_BATCH * UPLINK_SLOT_BYTES)
@@ -62,6 +64,7 @@ struct mullion_uplink {
 	struct mullion_byte_ring ring;	/* out: lengths and frames */
 	uint8_t *in;
 	size_t in_bytes;	/* STREAM: of a frame that is not complete */
+	struct mullion_merge merge;
 };
 
 static void uplink_gone(struct mullion_uplink *uplink)
@@ -354,6 +357,18 @@ void mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_fra
 
 /* ---- in ------------------------------------------------------------------ */
 
+static void uplink_malformed(struct mullion_uplink *uplink)
+{
+	uplink->counters->in_malformed++;
+}
+
+static void uplink_count_in(struct mullion_uplink *uplink, size_t bytes)
+{
+	uplink->counters->in_frames++;
+	uplink->counters->in_bytes += bytes;
+}
+
+/* A frame as it came, with what is left to be done to it. */
 static void uplink_take(struct mullion_uplink *uplink, const uint8_t *data, size_t bytes,
 			const struct mullion_offload *offload, mullion_uplink_fn *fn,
 			void *arg)
@@ -364,16 +379,41 @@ static void uplink_take(struct mullion_uplink *uplink, const uint8_t *data, size
 	if (bytes > MULLION_NET_FRAME_MAX ||
 	    mullion_packet_parse(&frame.packet, data, bytes, bytes) < 0 ||
 	    mullion_offload_check(&frame.offload, &frame.packet) < 0) {
-		uplink->counters->in_malformed++;
+		uplink_malformed(uplink);
 		return;
 	}
 	body = (struct iovec){
 		(void *)(data + frame.packet.head_bytes), bytes - frame.packet.head_bytes,
 	};
 	frame.body = &body;
-	uplink->counters->in_frames++;
-	uplink->counters->in_bytes += bytes;
+	uplink_count_in(uplink, bytes);
 	fn(arg, &frame);
+}
+
+static void uplink_end_batch(struct mullion_uplink *uplink, mullion_uplink_fn *fn, void *arg)
+{
+	const struct mullion_frame *frame = mullion_merge_take(&uplink->merge);
+
+	if (frame)
+		fn(arg, frame);
+}
+
+/* One of a batch, with nothing left to be done. */
+static void uplink_take_whole(struct mullion_uplink *uplink, const uint8_t *data,
+			      size_t bytes, mullion_uplink_fn *fn, void *arg)
+{
+	struct mullion_packet packet;
+
+	if (bytes > MULLION_NET_FRAME_MAX ||
+	    mullion_packet_parse(&packet, data, bytes, bytes) < 0) {
+		uplink_malformed(uplink);
+		return;
+	}
+	uplink_count_in(uplink, bytes);
+	if (mullion_merge_add(&uplink->merge, &packet))
+		return;
+	uplink_end_batch(uplink, fn, arg);
+	mullion_merge_add(&uplink->merge, &packet);
 }
 
 /* Return: frames taken in, 0 for no more. */
@@ -395,7 +435,7 @@ static uint32_t uplink_tap_receive(struct mullion_uplink *uplink, mullion_uplink
 		return 0;
 	}
 	if ((size_t)n < sizeof(header)) {
-		uplink->counters->in_malformed++;
+		uplink_malformed(uplink);
 		return 1;
 	}
 	offload = (struct mullion_offload){
@@ -410,21 +450,22 @@ static uint32_t uplink_tap_receive(struct mullion_uplink *uplink, mullion_uplink
 	return 1;
 }
 
-static uint32_t uplink_packet_receive(struct mullion_uplink *uplink, mullion_uplink_fn *fn,
-				      void *arg)
+static uint32_t uplink_packet_receive(struct mullion_uplink *uplink, uint32_t budget,
+				      mullion_uplink_fn *fn, void *arg)
 {
-	static const struct mullion_offload nothing;
 	struct mmsghdr messages[UPLINK_IN_BATCH];
 	struct iovec iov[UPLINK_IN_BATCH];
 	int count;
 
-	for (unsigned int i = 0; i < UPLINK_IN_BATCH; i++) {
+	if (budget > UPLINK_IN_BATCH)
+		budget = UPLINK_IN_BATCH;
+	for (unsigned int i = 0; i < budget; i++) {
 		iov[i] = (struct iovec){
 			uplink->in + i * UPLINK_SLOT_BYTES, UPLINK_SLOT_BYTES,
 		};
 		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 	}
-	count = recvmmsg(uplink->fd, messages, UPLINK_IN_BATCH, MSG_DONTWAIT, NULL);
+	count = recvmmsg(uplink->fd, messages, budget, MSG_DONTWAIT, NULL);
 	if (count < 0) {
 		if (errno == EINTR)
 			return 1;
@@ -436,17 +477,17 @@ static uint32_t uplink_packet_receive(struct mullion_uplink *uplink, mullion_upl
 		/* nobody sends empty messages: it is the end */
 		if (!messages[i].msg_len) {
 			uplink_gone(uplink);
-			return 0;
+			break;
 		}
-		uplink_take(uplink, iov[i].iov_base, messages[i].msg_len, &nothing, fn, arg);
+		uplink_take_whole(uplink, iov[i].iov_base, messages[i].msg_len, fn, arg);
 	}
-	return (uint32_t)count;
+	uplink_end_batch(uplink, fn, arg);
+	return uplink->up ? (uint32_t)count : 0;
 }
 
 static uint32_t uplink_stream_receive(struct mullion_uplink *uplink, mullion_uplink_fn *fn,
 				      void *arg)
 {
-	static const struct mullion_offload nothing;
 	uint32_t frames = 0;
 	size_t at = 0;
 	ssize_t n;
@@ -465,19 +506,22 @@ static uint32_t uplink_stream_receive(struct mullion_uplink *uplink, mullion_upl
 
 		if (bytes > MULLION_NET_FRAME_MAX) {
 			/* What comes now could be anything. */
-			uplink->counters->in_malformed++;
+			uplink_malformed(uplink);
 			uplink_gone(uplink);
-			return 0;
+			break;
 		}
 		if (uplink->in_bytes - at - UPLINK_LENGTH_BYTES < bytes)
 			break;
 		at += UPLINK_LENGTH_BYTES;
-		uplink_take(uplink, uplink->in + at, bytes, &nothing, fn, arg);
+		uplink_take_whole(uplink, uplink->in + at, bytes, fn, arg);
 		at += bytes;
 		frames++;
 	}
+	uplink_end_batch(uplink, fn, arg);
 	uplink->in_bytes -= at;
 	memmove(uplink->in, uplink->in + at, uplink->in_bytes);
+	if (!uplink->up)
+		return 0;
 	return frames ? frames : 1;
 }
 
@@ -492,7 +536,7 @@ bool mullion_uplink_receive(struct mullion_uplink *uplink, uint32_t budget,
 		if (uplink->type == MULLION_UPLINK_TAP)
 			n = uplink_tap_receive(uplink, fn, arg);
 		else if (uplink->type == MULLION_UPLINK_PACKET)
-			n = uplink_packet_receive(uplink, fn, arg);
+			n = uplink_packet_receive(uplink, budget - done, fn, arg);
 		else
 			n = uplink_stream_receive(uplink, fn, arg);
 		if (!n)

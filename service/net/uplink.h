@@ -69,13 +69,15 @@ bool mullion_uplink_flush(struct mullion_uplink *uplink);
 /**
  * typedef mullion_uplink_fn - a frame came in
  * @frame: parsed and checked, wholly in private memory; the callee's until it
- *	returns
+ *	returns.  Its body follows its head in one piece, except where segments
+ *	that came one by one were merged: then it is one to be cut, as the
+ *	offload says
  */
 typedef void mullion_uplink_fn(void *arg, const struct mullion_frame *frame);
 
 /**
  * mullion_uplink_receive() - take frames in, when the descriptor is readable
- * @budget: frames at most (a batch may go a little beyond)
+ * @budget: frames at most; of a stream, as many more as come in one read
  *
  * Return: true if there may be more.
  */

@@ -25,8 +25,8 @@ cleanup() {
 }
 ip netns add $out 2>/dev/null || skip "network namespaces cannot be made here"
 ip netns add $in
-outside=(ip netns exec $out)
-inside=(ip netns exec $in)
+outside=(ip netns exec "$out")
+inside=(ip netns exec "$in")
 
 "${outside[@]}" ip link set lo up
 "${outside[@]}" ip addr add 192.0.2.1/32 dev lo
@@ -60,7 +60,7 @@ lease() {	# OPTION...
 tap_up() {
 	local mtu=$1
 	shift
-	rm -f nat.log
+	: >nat.log
 	server nat "${outside[@]}" "$programs/nat-tap" $in tap "$nat" --mtu "$mtu" "$@"
 	tap_pid=$server
 	wait_until 60 grep -qx ready nat.log || fail "not ready: $(cat nat.log)"
