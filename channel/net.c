@@ -32,26 +32,26 @@
 #define NET_BUFFER_MAX		65536
 #define NET_BUFFERS_MAX		65536
 #define NET_BUFFERS_LEAST	4
-#define NET_POSTED		1024
+#define NET_POSTED_DEFAULT		1024
 #define NET_LINE		64
 
-int net_begin(struct mullion_client *client)
+int nic_begin(struct mullion_client *client)
 {
-	struct mullion_net *nic = net_of(client);
+	struct mullion_net *nic = nic_of(client);
 	struct visor_io_channel fixed;
 
 	memcpy(&fixed, client->info.channel, sizeof(fixed));
 	__asm__ volatile("" ::: "memory");
-	net_io_forget(nic);
-	net_control_read_fixed(nic, &fixed.vnic);
+	nic_io_forget(nic);
+	nic_control_read_fixed(nic, &fixed.vnic);
 	nic->can_offload = client->attach.features & MULLION_EXTF_NET_OFFLOAD;
 	nic->offloads_told = 0;
 	nic->enabled = false;
-	nic->wanted |= NET_WANT_ENABLE;
+	nic->wanted |= NIC_WANT_ENABLE;
 	if (nic->can_offload && nic->offloads)
-		nic->wanted |= NET_WANT_OFFLOADS;
+		nic->wanted |= NIC_WANT_OFFLOADS;
 	if (nic->promiscuous)
-		nic->wanted |= NET_WANT_PROMISCUOUS;
+		nic->wanted |= NIC_WANT_PROMISCUOUS;
 	/* Up until we are told otherwise, as s-Par's guests have it. */
 	if (!nic->link)
 		nic->changes |= MULLION_NET_CHANGE_LINK;
@@ -63,28 +63,28 @@ int net_begin(struct mullion_client *client)
 	return 0;
 }
 
-bool net_push(struct mullion_client *client)
+bool nic_push(struct mullion_client *client)
 {
-	struct mullion_net *nic = net_of(client);
-	bool waiting = net_io_post(nic);
+	struct mullion_net *nic = nic_of(client);
+	bool waiting = nic_io_post(nic);
 
 	/* Buffers first: a service that is asked to begin has some. */
 	if (!waiting && nic->wanted)
-		waiting = net_control_push(nic);
+		waiting = nic_control_push(nic);
 	for (unsigned int i = 0; i < client->pairs; i++) {
-		net_io_close(nic, i);
+		nic_io_close(nic, i);
 		mullion_client_publish(client, &client->pair[i]);
 	}
 	return waiting;
 }
 
-static void net_fail(struct mullion_client *client, int error)
+static void nic_fail(struct mullion_client *client, int error)
 {
 	(void)error;
-	net_of(client)->enabled = false;
+	nic_of(client)->enabled = false;
 }
 
-static const struct mullion_client_class net_class = {
+static const struct mullion_client_class nic_class = {
 	.devtype = "sparvnic",
 	.drvname = "libmullion-net",
 	.type = VISOR_VNIC_CHANNEL_GUID,
@@ -95,14 +95,14 @@ static const struct mullion_client_class net_class = {
 	/* Without the batches there would be a second driver in here. */
 	.required = MULLION_EXTF_SLOT_EXT | MULLION_EXTF_WINDOW_ADDR |
 		    MULLION_EXTF_NET_BATCH,
-	.begin = net_begin,
-	.reap = net_io_reap,
-	.push = net_push,
-	.fail = net_fail,
+	.begin = nic_begin,
+	.reap = nic_io_reap,
+	.push = nic_push,
+	.fail = nic_fail,
 };
 
 /* How many buffers there are, and how many of them are posted. */
-static int net_size(struct mullion_net *nic, const struct mullion_net_options *options)
+static int nic_size(struct mullion_net *nic, const struct mullion_net_options *options)
 {
 	const struct mullion_attach *attach = &nic->client.attach;
 	uint64_t share = attach->constant.pool_share & ~(uint64_t)(MULLION_POOL_PAGE - 1);
@@ -122,8 +122,8 @@ static int net_size(struct mullion_net *nic, const struct mullion_net_options *o
 	nic->buffers = buffers < NET_BUFFERS_MAX ? (uint32_t)buffers : NET_BUFFERS_MAX;
 	/* A third is for sending and for what the caller keeps. */
 	nic->target = nic->buffers * 2 / 3 / nic->client.pairs;
-	if (nic->target > (options->posted ? options->posted : NET_POSTED))
-		nic->target = options->posted ? options->posted : NET_POSTED;
+	if (nic->target > (options->posted ? options->posted : NET_POSTED_DEFAULT))
+		nic->target = options->posted ? options->posted : NET_POSTED_DEFAULT;
 	if (attach->constant.max_outstanding &&
 	    nic->target > attach->constant.max_outstanding)
 		nic->target = attach->constant.max_outstanding;
@@ -131,7 +131,7 @@ static int net_size(struct mullion_net *nic, const struct mullion_net_options *o
 	return 0;
 }
 
-static int net_make_buffers(struct mullion_net *nic)
+static int nic_make_buffers(struct mullion_net *nic)
 {
 	uint32_t ring = 1;
 	void *area;
@@ -151,12 +151,12 @@ static int net_make_buffers(struct mullion_net *nic)
 	if (ret < 0)
 		return ret;
 	nic->area = area;
-	net_io_forget(nic);
+	nic_io_forget(nic);
 	return 0;
 }
 
 /* Until the service has said that it begins, which it does at once. */
-static int net_wait_enabled(struct mullion_net *nic, uint64_t end)
+static int nic_wait_enabled(struct mullion_net *nic, uint64_t end)
 {
 	while (!nic->enabled) {
 		uint64_t now = mullion_spin_now();
@@ -187,21 +187,21 @@ int mullion_net_open(struct mullion_net **ret, struct mullion_guest_device *devi
 	nic = calloc(1, sizeof(*nic));
 	if (!nic)
 		return -ENOMEM;
-	error = mullion_client_init(&nic->client, &net_class, device,
+	error = mullion_client_init(&nic->client, &nic_class, device,
 				    options->pairs ? options->pairs : 1, &fixed);
 	if (error < 0)
 		goto close;
-	error = net_size(nic, options);
+	error = nic_size(nic, options);
 	if (error < 0)
 		goto close;
-	error = net_make_buffers(nic);
+	error = nic_make_buffers(nic);
 	if (error < 0)
 		goto close;
 	nic->link = true;
 	error = mullion_client_start(&nic->client, milliseconds);
 	if (error < 0)
 		goto close;
-	error = net_wait_enabled(nic, end);
+	error = nic_wait_enabled(nic, end);
 	if (error < 0)
 		goto close;
 	nic->changes = 0;
@@ -267,7 +267,7 @@ void mullion_net_set_wake(struct mullion_net *nic, enum mullion_wake mode)
 	nic->client.spin.mode = mode;
 }
 
-static void net_want(struct mullion_net *nic, uint32_t what)
+static void nic_want(struct mullion_net *nic, uint32_t what)
 {
 	nic->wanted |= what;
 	mullion_client_push(&nic->client);
@@ -276,20 +276,20 @@ static void net_want(struct mullion_net *nic, uint32_t what)
 void mullion_net_set_mac(struct mullion_net *nic, const uint8_t *mac)
 {
 	memcpy(nic->mac_wanted, mac, sizeof(nic->mac_wanted));
-	net_want(nic, NET_WANT_MAC);
+	nic_want(nic, NIC_WANT_MAC);
 }
 
 void mullion_net_set_offloads(struct mullion_net *nic, uint32_t offloads)
 {
 	nic->offloads = offloads & MULLION_NET_RX_KNOWN;
 	if (nic->can_offload)
-		net_want(nic, NET_WANT_OFFLOADS);
+		nic_want(nic, NIC_WANT_OFFLOADS);
 }
 
 void mullion_net_set_promiscuous(struct mullion_net *nic, bool on)
 {
 	nic->promiscuous = on;
-	net_want(nic, NET_WANT_PROMISCUOUS);
+	nic_want(nic, NIC_WANT_PROMISCUOUS);
 }
 
 void mullion_net_kick(struct mullion_net *nic)
@@ -297,7 +297,7 @@ void mullion_net_kick(struct mullion_net *nic)
 	mullion_client_push(&nic->client);
 }
 
-static bool net_has_kept(const struct mullion_net *nic)
+static bool nic_has_kept(const struct mullion_net *nic)
 {
 	return nic->backlog_head != nic->backlog_tail;
 }
@@ -318,7 +318,7 @@ int mullion_net_wait(struct mullion_net *nic, int milliseconds)
 {
 	int ret;
 
-	if (!net_has_kept(nic))
+	if (!nic_has_kept(nic))
 		return mullion_client_wait(&nic->client, milliseconds);
 	ret = mullion_net_poll(nic);
 	return ret < 0 ? ret : ret + 1;
@@ -326,7 +326,7 @@ int mullion_net_wait(struct mullion_net *nic, int milliseconds)
 
 int mullion_net_arm(struct mullion_net *nic)
 {
-	return net_has_kept(nic) || mullion_client_arm(&nic->client);
+	return nic_has_kept(nic) || mullion_client_arm(&nic->client);
 }
 
 void mullion_net_disarm(struct mullion_net *nic)

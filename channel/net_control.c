@@ -35,15 +35,15 @@ static void control_fill(const struct mullion_net *nic, uint32_t want,
 			 struct uiscmdrsp_net *net)
 {
 	switch (want) {
-	case NET_WANT_OFFLOADS:
+	case NIC_WANT_OFFLOADS:
 		net->type = MULLION_NET_OFFLOADS;
 		net->enbdis.context = nic->offloads;
 		break;
-	case NET_WANT_PROMISCUOUS:
+	case NIC_WANT_PROMISCUOUS:
 		net->type = NET_RCV_PROMISC;
 		net->enbdis.enable = nic->promiscuous ? CONTROL_PROMISCUOUS_ON : 0;
 		break;
-	case NET_WANT_MAC:
+	case NIC_WANT_MAC:
 		net->type = NET_MACADDR;
 		memcpy(net->macaddr.macaddr, nic->mac_wanted, MAX_MACADDR_LEN);
 		break;
@@ -54,7 +54,7 @@ static void control_fill(const struct mullion_net *nic, uint32_t want,
 	}
 }
 
-bool net_control_push(struct mullion_net *nic)
+bool nic_control_push(struct mullion_net *nic)
 {
 	for (uint32_t want = 1; want <= nic->wanted; want <<= 1) {
 		struct uiscmdrsp_net net;
@@ -65,7 +65,7 @@ bool net_control_push(struct mullion_net *nic)
 		control_fill(nic, want, &net);
 		if (!control_send(nic, &net))
 			return true;
-		if (want == NET_WANT_OFFLOADS)
+		if (want == NIC_WANT_OFFLOADS)
 			nic->offloads_told |= nic->offloads;
 		nic->wanted &= ~want;
 	}
@@ -82,7 +82,7 @@ static void control_mac(struct mullion_net *nic, const struct uiscmdrsp_net *net
 			bool answer)
 {
 	/* An answer to an earlier question: the last one's will come. */
-	if (answer && nic->wanted & NET_WANT_MAC)
+	if (answer && nic->wanted & NIC_WANT_MAC)
 		return;
 	memcpy(nic->mac, net->macaddr.macaddr, sizeof(nic->mac));
 	nic->own_mac = answer &&
@@ -90,7 +90,7 @@ static void control_mac(struct mullion_net *nic, const struct uiscmdrsp_net *net
 	control_changed(nic, MULLION_NET_CHANGE_MAC);
 }
 
-int net_control_message(struct mullion_net *nic, const struct mullion_io_slot *slot,
+int nic_control_message(struct mullion_net *nic, const struct mullion_io_slot *slot,
 			uint32_t type)
 {
 	struct uiscmdrsp_net net;
@@ -119,7 +119,7 @@ int net_control_message(struct mullion_net *nic, const struct mullion_io_slot *s
 	}
 }
 
-void net_control_read_fixed(struct mullion_net *nic,
+void nic_control_read_fixed(struct mullion_net *nic,
 			    const struct iochannel_vnic *vnic)
 {
 	if (vnic->mtu >= MULLION_NET_MTU_MIN && vnic->mtu <= MULLION_NET_MTU_MAX &&
@@ -129,7 +129,7 @@ void net_control_read_fixed(struct mullion_net *nic,
 	}
 	if (nic->own_mac) {
 		memcpy(nic->mac_wanted, nic->mac, sizeof(nic->mac));
-		nic->wanted |= NET_WANT_MAC;
+		nic->wanted |= NIC_WANT_MAC;
 	} else if (memcmp(nic->mac, vnic->macaddr, sizeof(nic->mac))) {
 		memcpy(nic->mac, vnic->macaddr, sizeof(nic->mac));
 		control_changed(nic, MULLION_NET_CHANGE_MAC);

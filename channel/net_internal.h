@@ -11,22 +11,22 @@
 #include "client.h"
 #include "net.h"
 
-/* Whose a buffer is; one that is posted: NET_POSTED + its queue pair. */
-enum net_state {
-	NET_FREE,
-	NET_CALLER,
-	NET_SENT,		/* the first piece of a frame on its way */
-	NET_SENT_MORE,		/* one of the others */
-	NET_POSTED,
+/* Whose a buffer is; one that is posted: NIC_POSTED + its queue pair. */
+enum nic_state {
+	NIC_FREE,
+	NIC_CALLER,
+	NIC_SENT,		/* the first piece of a frame on its way */
+	NIC_SENT_MORE,		/* one of the others */
+	NIC_POSTED,
 };
 
 /* Control messages that are to be sent, in this order. */
-#define NET_WANT_OFFLOADS	(1U << 0)
-#define NET_WANT_PROMISCUOUS	(1U << 1)
-#define NET_WANT_MAC		(1U << 2)
-#define NET_WANT_ENABLE		(1U << 3)
+#define NIC_WANT_OFFLOADS	(1U << 0)
+#define NIC_WANT_PROMISCUOUS	(1U << 1)
+#define NIC_WANT_MAC		(1U << 2)
+#define NIC_WANT_ENABLE		(1U << 3)
 
-struct net_pair {
+struct nic_pair {
 	uint32_t posted;
 	struct mullion_net_batch *open;	/* XMIT that has room, not yet shown */
 	unsigned int open_count;
@@ -42,11 +42,11 @@ struct mullion_net {
 	uint32_t buffers;
 	uint32_t target;		/* posted per pair when all goes well */
 	uint32_t posted;		/* of all pairs */
-	uint8_t *state;			/* enum net_state, by buffer */
+	uint8_t *state;			/* enum nic_state, by buffer */
 	uint32_t *chain;		/* the frame's next buffer, of those sent */
 	uint32_t *free;
 	uint32_t free_count;
-	struct net_pair pair[MULLION_QUEUE_PAIRS_MAX];
+	struct nic_pair pair[MULLION_QUEUE_PAIRS_MAX];
 	unsigned int first_pair;	/* reaped first, in turn */
 
 	/* Where reap() puts frames: the caller's, or what is kept for later. */
@@ -58,7 +58,7 @@ struct mullion_net {
 	uint32_t backlog_head;			/* runs freely, as tail does */
 	uint32_t backlog_tail;
 
-	uint32_t wanted;		/* NET_WANT_* */
+	uint32_t wanted;		/* NIC_WANT_* */
 	uint32_t offloads;		/* that we take */
 	uint32_t offloads_told;		/* and all that we took in this epoch */
 	bool can_offload;
@@ -74,23 +74,23 @@ struct mullion_net {
 	struct mullion_net_statistics statistics;
 };
 
-static inline struct mullion_net *net_of(struct mullion_client *client)
+static inline struct mullion_net *nic_of(struct mullion_client *client)
 {
 	return (struct mullion_net *)client;
 }
 
 /* net.c: the class's callbacks (client.h) */
-int net_begin(struct mullion_client *client);
-bool net_push(struct mullion_client *client);
+int nic_begin(struct mullion_client *client);
+bool nic_push(struct mullion_client *client);
 
 /* net_io.c */
-int net_io_reap(struct mullion_client *client);
+int nic_io_reap(struct mullion_client *client);
 /* All that was posted or sent in the last epoch is free again. */
-void net_io_forget(struct mullion_net *nic);
+void nic_io_forget(struct mullion_net *nic);
 /* Post what may be posted; true if something waits for room. */
-bool net_io_post(struct mullion_net *nic);
+bool nic_io_post(struct mullion_net *nic);
 /* The XMIT that is being filled takes no more: it will be shown. */
-static inline void net_io_close(struct mullion_net *nic, unsigned int pair)
+static inline void nic_io_close(struct mullion_net *nic, unsigned int pair)
 {
 	nic->pair[pair].open = NULL;
 }
@@ -98,12 +98,12 @@ static inline void net_io_close(struct mullion_net *nic, unsigned int pair)
 /* net_control.c */
 
 /* Send what is wanted; true if something waits for room. */
-bool net_control_push(struct mullion_net *nic);
+bool nic_control_push(struct mullion_net *nic);
 /* A message that is no frames; negative errno: a fault. */
-int net_control_message(struct mullion_net *nic, const struct mullion_io_slot *slot,
+int nic_control_message(struct mullion_net *nic, const struct mullion_io_slot *slot,
 			uint32_t type);
 /* A fresh look at the channel's fixed part. */
-void net_control_read_fixed(struct mullion_net *nic,
+void nic_control_read_fixed(struct mullion_net *nic,
 			    const struct iochannel_vnic *vnic);
 
 #endif /* MULLION_CHANNEL_NET_INTERNAL_H */

@@ -70,7 +70,7 @@ static void io_post_entries(struct mullion_net *nic, unsigned int pair,
 		struct mullion_net_entry *entry = &batch->entries[i];
 		uint32_t buffer = nic->free[--nic->free_count];
 
-		nic->state[buffer] = (uint8_t)(NET_POSTED + pair);
+		nic->state[buffer] = (uint8_t)(NIC_POSTED + pair);
 		entry->cookie = buffer;
 		entry->address = nic->offset + (uint64_t)buffer * nic->stride;
 		entry->length = nic->buffer_bytes;
@@ -83,7 +83,7 @@ static void io_post_entries(struct mullion_net *nic, unsigned int pair,
 	nic->statistics.posts += count;
 }
 
-bool net_io_post(struct mullion_net *nic)
+bool nic_io_post(struct mullion_net *nic)
 {
 	uint32_t least = io_post_batch(nic);
 
@@ -113,12 +113,12 @@ void mullion_net_return(struct mullion_net *nic,
 	for (unsigned int i = 0; i < count; i++) {
 		uint32_t buffer = pieces[i].buffer;
 
-		if (buffer >= nic->buffers || nic->state[buffer] != NET_CALLER)
+		if (buffer >= nic->buffers || nic->state[buffer] != NIC_CALLER)
 			continue;
-		nic->state[buffer] = NET_FREE;
+		nic->state[buffer] = NIC_FREE;
 		nic->free[nic->free_count++] = buffer;
 	}
-	if (nic->client.attached && !nic->client.paused && net_io_post(nic))
+	if (nic->client.attached && !nic->client.paused && nic_io_post(nic))
 		nic->client.waiting = true;
 }
 
@@ -134,7 +134,7 @@ unsigned int mullion_net_alloc(struct mullion_net *nic,
 	for (unsigned int i = 0; i < count; i++) {
 		uint32_t buffer = nic->free[--nic->free_count];
 
-		nic->state[buffer] = NET_CALLER;
+		nic->state[buffer] = NIC_CALLER;
 		pieces[i] = (struct mullion_net_piece){
 			.data = io_data(nic, buffer),
 			.buffer = buffer,
@@ -144,16 +144,16 @@ unsigned int mullion_net_alloc(struct mullion_net *nic,
 	return count;
 }
 
-void net_io_forget(struct mullion_net *nic)
+void nic_io_forget(struct mullion_net *nic)
 {
 	/* Highest first, so that the lowest are on top. */
 	nic->free_count = 0;
 	for (uint32_t i = nic->buffers; i-- > 0;) {
-		if (nic->state[i] == NET_CALLER)
+		if (nic->state[i] == NIC_CALLER)
 			continue;
-		if (nic->state[i] == NET_SENT)
+		if (nic->state[i] == NIC_SENT)
 			nic->statistics.tx_lost++;
-		nic->state[i] = NET_FREE;
+		nic->state[i] = NIC_FREE;
 		nic->free[nic->free_count++] = i;
 	}
 	for (unsigned int i = 0; i < nic->client.pairs; i++) {
@@ -170,7 +170,7 @@ static inline bool io_piece_ok(const struct mullion_net *nic,
 {
 	uint64_t at;
 
-	if (piece->buffer >= nic->buffers || nic->state[piece->buffer] != NET_CALLER)
+	if (piece->buffer >= nic->buffers || nic->state[piece->buffer] != NIC_CALLER)
 		return false;
 	at = (uint64_t)((uintptr_t)piece->data - (uintptr_t)io_data(nic, piece->buffer));
 	return piece->bytes && at <= nic->buffer_bytes &&
@@ -190,7 +190,7 @@ static uint32_t io_frame_take(struct mullion_net *nic,
 		return 0;
 	/* Marked at once: a buffer that is named twice would be a ring. */
 	for (i = 0; i < count && io_piece_ok(nic, &pieces[i]); i++) {
-		nic->state[pieces[i].buffer] = i ? NET_SENT_MORE : NET_SENT;
+		nic->state[pieces[i].buffer] = i ? NIC_SENT_MORE : NIC_SENT;
 		nic->chain[pieces[i].buffer] =
 			i + 1 < count ? pieces[i + 1].buffer : UINT32_MAX;
 		bytes += pieces[i].bytes;
@@ -198,14 +198,14 @@ static uint32_t io_frame_take(struct mullion_net *nic,
 	if (i == count && bytes >= ETH_HEADER_SIZE && bytes <= MULLION_NET_FRAME_MAX)
 		return bytes;
 	while (i-- > 0)
-		nic->state[pieces[i].buffer] = NET_CALLER;
+		nic->state[pieces[i].buffer] = NIC_CALLER;
 	return 0;
 }
 
 static void io_frame_free(struct mullion_net *nic, uint32_t buffer)
 {
 	while (buffer != UINT32_MAX) {
-		nic->state[buffer] = NET_FREE;
+		nic->state[buffer] = NIC_FREE;
 		nic->free[nic->free_count++] = buffer;
 		buffer = nic->chain[buffer];
 	}
@@ -247,7 +247,7 @@ static inline unsigned int io_frame_pieces(const struct mullion_net_piece *piece
 
 static bool io_open(struct mullion_net *nic, unsigned int pair, unsigned int entries)
 {
-	struct net_pair *p = &nic->pair[pair];
+	struct nic_pair *p = &nic->pair[pair];
 
 	if (p->open && p->open_count + entries <= MULLION_NET_BATCH_MAX)
 		return true;
@@ -269,7 +269,7 @@ int mullion_net_send(struct mullion_net *nic, unsigned int pair,
 		     const struct mullion_net_piece *pieces, unsigned int count)
 {
 	unsigned int done = 0;
-	struct net_pair *p;
+	struct nic_pair *p;
 	int ret = io_may_send(nic);
 
 	if (ret <= 0)
@@ -358,7 +358,7 @@ static int io_done(struct mullion_net *nic, const struct mullion_net_batch *batc
 		uint64_t cookie = mullion_client_read_u64(&batch->cookies[i]);
 		uint64_t buffer = cookie & ~MULLION_NET_COOKIE_FAILED;
 
-		if (buffer >= nic->buffers || nic->state[buffer] != NET_SENT)
+		if (buffer >= nic->buffers || nic->state[buffer] != NIC_SENT)
 			return -EPROTO;
 		if (cookie & MULLION_NET_COOKIE_FAILED)
 			nic->statistics.tx_failed++;
@@ -410,10 +410,10 @@ static inline bool io_entry_read(struct mullion_net *nic, unsigned int pair,
 	uint64_t meta = mullion_client_read_u64(&entry->flags);
 
 	if (buffer >= nic->buffers ||
-	    nic->state[buffer] != (uint8_t)(NET_POSTED + pair) ||
+	    nic->state[buffer] != (uint8_t)(NIC_POSTED + pair) ||
 	    bytes - 1 >= nic->buffer_bytes)
 		return false;
-	nic->state[buffer] = NET_CALLER;
+	nic->state[buffer] = NIC_CALLER;
 	piece->data = io_data(nic, (uint32_t)buffer);
 	piece->buffer = (uint32_t)buffer;
 	piece->bytes = bytes;
@@ -429,7 +429,7 @@ static void io_drop(struct mullion_net *nic, const struct mullion_net_piece *pie
 		    const struct mullion_net_piece *end)
 {
 	for (; pieces < end; pieces++) {
-		nic->state[pieces->buffer] = NET_FREE;
+		nic->state[pieces->buffer] = NIC_FREE;
 		nic->free[nic->free_count++] = pieces->buffer;
 	}
 	nic->statistics.rx_malformed++;
@@ -536,7 +536,7 @@ static int io_message(struct mullion_net *nic, unsigned int pair,
 	case MULLION_NET_XMIT_DONE:
 		return io_done(nic, batch);
 	default:
-		return pair ? -EPROTO : net_control_message(nic, slot, type);
+		return pair ? -EPROTO : nic_control_message(nic, slot, type);
 	}
 }
 
@@ -582,9 +582,9 @@ static int io_reap_pair(struct mullion_net *nic, unsigned int pair)
 	return 0;
 }
 
-int net_io_reap(struct mullion_client *client)
+int nic_io_reap(struct mullion_client *client)
 {
-	struct mullion_net *nic = net_of(client);
+	struct mullion_net *nic = nic_of(client);
 	unsigned int pair = nic->first_pair;
 	int ret;
 
