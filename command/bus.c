@@ -480,29 +480,53 @@ static void bus_on_unannounced(void *arg, int error, uint32_t status,
 	bus_left_guest(bus);
 }
 
-/* Devices first; the guest does one after the other, so the last answer tells of all. */
+static int bus_unannounce_bus(struct mullion_cp_bus *bus)
+{
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_BUS_DESTROY,
+		.silent_usec = BUS_GUEST_SILENT_USEC,
+		.answer = bus_on_unannounced,
+		.arg = bus,
+		.packet.destroy_bus.bus_no = bus->number,
+	};
+
+	return mullion_cp_control_send(bus->partition->control, &command);
+}
+
+static void bus_on_device_unannounced(void *arg, int error, uint32_t status,
+				      const struct controlvm_message *answer)
+{
+	struct mullion_cp_bus *bus = arg;
+
+	(void)status;
+	(void)answer;
+	if (error == -ECONNRESET || --bus->unannouncing)
+		return;
+	if (bus_unannounce_bus(bus) < 0)
+		bus_left_guest(bus);
+}
+
+/* Devices first: a guest may take its time with each, and refuses the bus till then. */
 static int bus_unannounce(struct mullion_cp_bus *bus)
 {
-	struct mullion_cp_control *control = bus->partition->control;
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_DEVICE_DESTROY,
 		.silent_usec = BUS_GUEST_SILENT_USEC,
+		.answer = bus_on_device_unannounced,
 		.arg = bus,
 	};
 	int r = 0;
 
+	bus->unannouncing = 0;
 	for (struct mullion_cp_device *d = bus->devices; !r && d; d = d->next) {
 		if (d->guest == MULLION_END_NONE)
 			continue;
 		command.packet.destroy_device.bus_no = bus->number;
 		command.packet.destroy_device.dev_no = d->number;
-		r = mullion_cp_control_send(control, &command);
+		r = mullion_cp_control_send(bus->partition->control, &command);
+		bus->unannouncing += !r;
 	}
-	memset(&command.packet, 0, sizeof(command.packet));
-	command.id = CONTROLVM_BUS_DESTROY;
-	command.answer = bus_on_unannounced;
-	command.packet.destroy_bus.bus_no = bus->number;
-	return r ? r : mullion_cp_control_send(control, &command);
+	return r || bus->unannouncing ? r : bus_unannounce_bus(bus);
 }
 
 int mullion_cp_bus_remove(struct mullion_cp_bus *bus, bool force)

@@ -31,6 +31,7 @@ struct mullion_service;
  * @window: its window
  * @plugged: the guest can see the window; @offered: it was asked to be plugged
  * @leaving: it is being taken from a guest that runs
+ * @unannouncing: its devices that the guest has not given back yet
  * @pending: commands to the service without an answer
  * @channels_next: offset in the window where the next channel goes
  * @server, @guest: what the ends have
@@ -52,6 +53,7 @@ struct mullion_cp_bus {
 	bool plugged;
 	bool offered;
 	bool leaving;
+	unsigned int unannouncing;
 	unsigned int pending;
 	uint64_t channels_next;
 	enum mullion_end server;
