@@ -339,5 +339,7 @@ void net_deliver_offload(struct net_nic *nic, const struct mullion_frame *frame)
 	}
 	if (!(nic->takes & MULLION_NET_RX_CSUM))
 		offload.flags = 0;
+	/* who cuts it must know that CWR belongs to the first segment only */
+	offload.gso_type = mullion_offload_gso_type(frame);
 	deliver_commit(nic, q, n, bytes, &offload);
 }
