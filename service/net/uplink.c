@@ -40,6 +40,8 @@
 /* Of the largest frame, and whole cache lines. */
 #define UPLINK_SLOT_BYTES	65600
 #define UPLINK_IN_BYTES		(UPLINK_IN_BATCH * UPLINK_SLOT_BYTES)
+/* Of a stream at once: how many frames that is, its other side decides. */
+#define UPLINK_STREAM_BYTES	(2 * UPLINK_SLOT_BYTES)
 
 /* What is before each frame of a TAP; virtio's header with num_buffers. */
 struct uplink_tap_header {
@@ -492,8 +494,8 @@ static uint32_t uplink_stream_receive(struct mullion_uplink *uplink, mullion_upl
 	size_t at = 0;
 	ssize_t n;
 
-	n = read(uplink->fd, uplink->in + uplink->in_bytes,
-		 UPLINK_IN_BYTES - uplink->in_bytes);
+	n = recv(uplink->fd, uplink->in + uplink->in_bytes,
+		 UPLINK_STREAM_BYTES - uplink->in_bytes, MSG_DONTWAIT);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return errno == EINTR;
 	if (n <= 0) {

@@ -39,8 +39,9 @@ static void uplink(void)
 		close(world.wide_fd);
 	if (outside >= 0)
 		close(outside);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
-				    0, ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, (network.uplink == MULLION_UPLINK_STREAM ?
+					      SOCK_STREAM : SOCK_SEQPACKET) |
+				    SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	world.wide_fd = ends[0];
 	outside = ends[1];
 }
@@ -178,34 +179,36 @@ static void frames_survive_kills(void **state)
 	}
 }
 
-static void the_uplink_is_reached(void **state)
+/* There and back, to the one that has the address; a stream has a length before each. */
+static void reach_outside(void)
 {
-	uint8_t frame[FRAME_MAX + 1], want[FRAME_MAX];
+	size_t at = network.uplink == MULLION_UPLINK_STREAM ? 4 : 0;
+	uint8_t frame[4 + FRAME_MAX + 1], want[FRAME_MAX];
 	struct pollfd pfd = { .fd = outside, .events = POLLIN };
 	bool seen = false;
-	ssize_t n = -1;
 
-	(void)state;
 	frame_make(want, 0, 8, 200);
 	send_number(0, 8, 200);
 	for (unsigned int tries = 0; !seen && tries < TRIES; tries++) {
 		poll(&pfd, 1, 1);
-		n = recv(outside, frame, sizeof(frame), 0);
-		seen = n == 200 && !memcmp(frame, want, 200);
+		/* of a stream no more than this frame, if it is the next */
+		seen = recv(outside, frame, at ? at + 200 : sizeof(frame), 0) ==
+			       (ssize_t)at + 200 &&
+		       !memcmp(frame + at, want, 200);
 		turn();
 	}
 	assert_true(seen);
-	/* and back, to the one that has the address */
-	frame_make(frame, 1, 9, 300);
-	frame[6] = 0x06;
-	assert_int_equal(send(outside, frame, 300, 0), 300);
+	memcpy(frame, (uint8_t[]){ 0, 0, 300 >> 8, 300 & 255 }, 4);
+	frame_make(frame + at, 1, 9, 300);
+	frame[at + 6] = 0x06;
+	assert_int_equal(send(outside, frame, at + 300, 0), at + 300);
 	for (unsigned int tries = 0; tries < TRIES; tries++) {
 		struct mullion_net_piece pieces[64];
 		int count = mullion_net_recv(nic[0], pieces, 64);
 
 		assert_true(count >= 0);
 		seen = count && pieces[0].bytes == 300 &&
-		       !memcmp(pieces[0].data, frame, 300);
+		       !memcmp(pieces[0].data, frame + at, 300);
 		mullion_net_return(nic[0], pieces, (unsigned int)count);
 		if (seen)
 			return;
@@ -213,6 +216,24 @@ static void the_uplink_is_reached(void **state)
 		poll(NULL, 0, 1);
 	}
 	fail_msg("the frame from outside did not come");
+}
+
+static void the_uplink_is_reached(void **state)
+{
+	(void)state;
+	reach_outside();
+}
+
+/* In its sandbox, which knows what system calls that takes. */
+static void a_stream_is_reached(void **state)
+{
+	(void)state;
+	cp_world_kill(&world);
+	network.uplink = MULLION_UPLINK_STREAM;
+	uplink();
+	cp_world_start(&world, true);
+	wait_for_links();
+	reach_outside();
 }
 
 /*
@@ -305,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_survive_kills),
 		cmocka_unit_test(the_uplink_is_reached),
+		cmocka_unit_test(a_stream_is_reached),
 		cmocka_unit_test(sleepers_are_woken),
 	};
 
