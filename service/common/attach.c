@@ -184,7 +184,7 @@ void service_attach_make_queues(struct mullion_device *device, int event_index)
 		/* Awake: the loop asks before it sleeps. */
 		mullion_sq_consumer_disarm(&queue->cmd);
 		mullion_sq_producer_disarm(&queue->rsp);
-		queue->blocked = false;
+		queue->blocked = 0;
 		queue->held = false;
 	}
 }

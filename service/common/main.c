@@ -85,6 +85,13 @@ static unsigned int main_poll(void *arg, bool slow)
 	return n;
 }
 
+/* Some room is not enough: a client that left it so would keep us awake. */
+static int main_arm_room(struct mullion_queue *queue)
+{
+	return mullion_sq_producer_arm(&queue->rsp) < 0 ||
+	       mullion_queue_room(queue) >= queue->blocked;
+}
+
 static int main_arm_messages(struct mullion_device *device)
 {
 	int work = 0;
@@ -93,7 +100,7 @@ static int main_arm_messages(struct mullion_device *device)
 		struct mullion_queue *queue = &device->queues[i];
 
 		if (queue->blocked)
-			work |= mullion_sq_producer_arm(&queue->rsp) != 0;
+			work |= main_arm_room(queue);
 		else if (!queue->held)
 			work |= mullion_sq_consumer_arm(&queue->cmd) != 0;
 	}

@@ -7,8 +7,8 @@
  * of a turn the layer gives back what was read, shows what was written, and
  * rings where the client wants it; a class that has much to say may do so
  * earlier with the two functions below.  Before the loop sleeps, the layer asks
- * to be woken for each pair: by its next message, or, where @blocked, by room
- * in rsp; a pair that is @held is not asked about.
+ * to be woken for each pair: by its next message, or, where @blocked, by so much
+ * room in rsp; a pair that is @held is not asked about.
  */
 #ifndef MULLION_SERVICE_QUEUE_H
 #define MULLION_SERVICE_QUEUE_H
@@ -25,16 +25,16 @@
  * @cmd: from the client; the service consumes
  * @rsp: to the client; the service produces
  * @rung: the client is to be rung at the end of the turn
- * @blocked: the class takes nothing from cmd until there is room in rsp
  * @held: the class takes nothing from cmd until it says so
+ * @blocked: the class takes nothing from cmd until so many slots of rsp are free
  * @vector: the client's doorbell
  */
 struct mullion_queue {
 	struct mullion_sq cmd;
 	struct mullion_sq rsp;
 	bool rung;
-	bool blocked;
 	bool held;
+	uint32_t blocked;
 	uint32_t vector;
 };
 
@@ -74,6 +74,14 @@ void mullion_device_fault(struct mullion_device *device, uint32_t reason,
  * mullion_device_refresh() - what describe_channel() says has changed
  */
 void mullion_device_refresh(struct mullion_device *device);
+
+/* Free slots of rsp, as far as was looked: there may be more. */
+static inline uint32_t mullion_queue_room(const struct mullion_queue *queue)
+{
+	const struct mullion_sq *rsp = &queue->rsp;
+
+	return rsp->max_slots - 1 - mullion_sq_distance(rsp, rsp->tail, rsp->head);
+}
 
 /* Show the client what was written so far. */
 static inline void mullion_queue_publish(struct mullion_queue *queue)

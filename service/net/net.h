@@ -200,15 +200,12 @@ void net_withdraw(struct net_nic *nic);
  */
 static inline bool net_room(struct net_queue *q, unsigned int want)
 {
-	struct mullion_sq *rsp = &q->ring->rsp;
 	int free;
 
 	want += (q->received != 0) + (q->done != 0);
-	free = (int)(rsp->max_slots - 1 -
-		     mullion_sq_distance(rsp, rsp->tail, rsp->head));
-	if (__builtin_expect(free >= (int)want, 1))
+	if (__builtin_expect(mullion_queue_room(q->ring) >= want, 1))
 		return true;
-	free = mullion_sq_space(rsp);
+	free = mullion_sq_space(&q->ring->rsp);
 	if (free < 0) {
 		net_nic_fault(q->nic);
 		return false;

@@ -437,7 +437,7 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 	uint64_t end = net.work + TAKE_BUDGET;
 	unsigned int n = 0;
 
-	ring->blocked = false;
+	ring->blocked = 0;
 	while (net.work < end && nic->serving && !ring->held) {
 		const void *slot = NULL;
 		int ret;
@@ -452,7 +452,7 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 			break;
 		}
 		if (!net_room(q, TAKE_ANSWERS)) {
-			ring->blocked = true;
+			ring->blocked = TAKE_ANSWERS;
 			break;
 		}
 		mullion_sq_consume(&ring->cmd, &slot);

@@ -856,6 +856,10 @@ static void a_full_ring_stops_its_client_only(void **state)
 	}
 	assert_true(sent > 200);
 	assert_true(nic(0)->queues[0].ring->blocked);
+	/* it is no reason to stay awake, not with one free slot either */
+	assert_int_equal(mullion_queue_room(nic(0)->queues[0].ring), 1);
+	assert_int_equal(service.source.arm(NULL), 0);
+	service.source.disarm(NULL);
 	send_to(2, config[1].mac, 1, 60);
 	net_peer_take(&peer[2]);
 	assert_int_equal(net_peer_count(&peer[2], MULLION_NET_XMIT_DONE), 1);
