@@ -17,6 +17,9 @@
  * have no trunk, no lock and no rate limit, without a tag and without offloads,
  * is delivered without being parsed.
  *
+ * A tag is never taken off if there is another beneath it: whoever gets the
+ * frame would take it for one of that VLAN, in which its sender may not be.
+ *
  * Floods are limited per port that they come from.
  *
  * Failure behaviour: every frame that goes nowhere is counted at the port that
@@ -162,13 +165,21 @@ static void forward_send(struct net_port *to, const struct mullion_frame *frame,
 	forward_output(to, &retagged);
 }
 
+/* Without its tag, would it be in another VLAN for who gets it? */
+static bool forward_hides_vlan(const struct mullion_packet *packet)
+{
+	return packet->tagged && mullion_be16_get(packet->head + MULLION_ETHER_BYTES + 2) ==
+				 MULLION_ETHER_VLAN;
+}
+
 static bool forward_one(struct net_port *from, struct net_port *to,
 			const struct mullion_frame *frame, uint16_t vlan)
 {
 	enum mullion_out out = mullion_filter_out(&to->filter, vlan);
 
 	if (out == MULLION_OUT_NO || !mullion_filter_may_reach(&from->filter, &to->filter) ||
-	    (!to->nic && !to->open))
+	    (!to->nic && !to->open) ||
+	    (out == MULLION_OUT_UNTAGGED && forward_hides_vlan(&frame->packet)))
 		return false;
 	/* s-Par's guests complain of frames that are for others. */
 	if (to->nic && !to->nic->batch && !to->nic->promiscuous &&

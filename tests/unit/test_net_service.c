@@ -639,6 +639,38 @@ static void links_and_addresses_change(void **state)
 
 /* ---- rules -------------------------------------------------------------------------------- */
 
+/* Tagged with the VLAN that it is in anyway, and with one that it is not in. */
+static void a_tag_beneath_a_tag_stays_there(void **state)
+{
+	static const uint8_t own[2] = { 0, 5 };
+	uint8_t *f = frame_at(0, TX);
+
+	(void)state;
+	reset();
+	for (unsigned int p = 0; p < 3; p++)
+		up(p, NET_PEER_BATCH, 32);
+	config[0].vlan = 5;
+	/* trunks of 5 and 6, the second sees 5 without a tag */
+	for (unsigned int p = 1; p < 3; p++) {
+		config[p].flags |= MULLION_NET_PORT_TRUNK;
+		config[p].trunk_vlans[0] = 1 << 5 | 1 << 6;
+	}
+	config[2].vlan = 5;
+	for (unsigned int p = 0; p < 3; p++)
+		configure(p);
+	for (unsigned int priority = 0; priority < 2; priority++) {
+		make_frame(0, TX, broadcast, 80);
+		memcpy(f + 12, (uint8_t[]){ 0x81, 0, 0, 0, 0x81, 0, 0, 6, 8, 0 }, 10);
+		if (!priority)
+			memcpy(f + 14, own, 2);
+		assert_true(net_peer_xmit(&peer[0], 0, 1, TX, 80));
+		turns(1);
+		assert_int_equal(received(1), 1);
+		assert_int_equal(received(2), 0);
+		forget();
+	}
+}
+
 static void rules_are_kept(void **state)
 {
 	(void)state;
@@ -1076,6 +1108,7 @@ int main(void)
 		cmocka_unit_test(spar_disables_wait_for_posts),
 		cmocka_unit_test(links_and_addresses_change),
 		cmocka_unit_test(rules_are_kept),
+		cmocka_unit_test(a_tag_beneath_a_tag_stays_there),
 		cmocka_unit_test(rates_are_kept),
 		cmocka_unit_test(offloads_are_done_for_who_does_not_take_them),
 		cmocka_unit_test(pairs_are_used_by_flow),
