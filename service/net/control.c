@@ -108,6 +108,11 @@ void net_control_finish_disable(struct net_nic *nic)
 	nic->queues[0].ring->held = false;
 	mullion_loop_timer_stop(&nic->timer);
 	net_withdraw(nic);
+	/* Pair 0 is shown first at the end of a turn; what names buffers comes before. */
+	for (unsigned int i = 1; i < NET_PAIRS; i++) {
+		net_flush(&nic->queues[i]);
+		mullion_queue_publish(nic->queues[i].ring);
+	}
 	control_acknowledge(nic, nic->context, 0);
 }
 
