@@ -126,7 +126,8 @@ static void forward_output(struct net_port *to, const struct mullion_frame *fram
 	struct net_nic *nic = to->nic;
 
 	if (!nic) {
-		mullion_uplink_send(net.uplink, frame);
+		net.work += net_cost(frame->packet.bytes);
+		net.work += mullion_uplink_send(net.uplink, frame);
 		return;
 	}
 	if (!to->open) {

@@ -78,8 +78,11 @@ struct net_queue {
 	uint32_t dropped;		/* frames, not told yet */
 	uint32_t received;		/* of entries[] */
 	uint32_t done;			/* of cookies[] */
+	uint32_t taken;			/* of frames[], of a batch under way: take.c */
+	uint32_t frame_count;
 	struct mullion_net_entry entries[MULLION_NET_BATCH_MAX];
 	uint64_t cookies[MULLION_NET_DONE_MAX];
+	struct mullion_net_entry frames[MULLION_NET_BATCH_MAX];
 	struct net_buffer buffers[NET_POSTED_MAX];
 };
 

@@ -8,7 +8,8 @@
  * it takes, and enables again.  Its counters outlive the process.
  *
  * Nothing is ever under way when the layer asks for quiet: frames are copied in
- * the turn in which they are taken.
+ * the turn in which they are taken.  What is left of a batch waits in its queue
+ * pair for the end of a pause, or is forgotten with the epoch.
  */
 #include <errno.h>
 #include <string.h>
@@ -186,6 +187,8 @@ static void nic_forget_epoch(struct net_nic *nic)
 		q->received = 0;
 		q->done = 0;
 		q->dropped = 0;
+		q->taken = 0;
+		q->frame_count = 0;
 	}
 	net_withdraw(nic);
 }

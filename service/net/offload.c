@@ -146,8 +146,10 @@ static bool offload_gso_fits(const struct mullion_offload *offload,
 	return packet->payload && packet->protocol == protocol &&
 	       packet->ip_end == packet->bytes &&
 	       (protocol != MULLION_IP_UDP ||
-		mullion_be16_get(packet->head + packet->l4 + 4) ==
-			packet->bytes - packet->l4) &&
+		(mullion_be16_get(packet->head + packet->l4 + 4) ==
+			 packet->bytes - packet->l4 &&
+		 packet->bytes - packet->payload <=
+			 MULLION_OFFLOAD_DATAGRAMS_MAX * (uint32_t)offload->gso_size)) &&
 	       (offload->flags & MULLION_NET_NEEDS_CSUM) &&
 	       offload->csum_start == packet->l4 && offload->csum_offset == csum &&
 	       offload->gso_size >= MULLION_OFFLOAD_GSO_SIZE_MIN;

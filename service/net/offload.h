@@ -18,6 +18,8 @@
 
 /* Segments of one frame at most: what has less payload in each is refused. */
 #define MULLION_OFFLOAD_GSO_SIZE_MIN	8
+/* Of UDP: as many as kernels make of one frame.  Each may cost a system call. */
+#define MULLION_OFFLOAD_DATAGRAMS_MAX	128
 
 /**
  * struct mullion_offload - what is still to be done to a frame

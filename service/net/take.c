@@ -15,8 +15,9 @@
  * for it.
  *
  * Each queue pair may cost so much in a turn: TAKE_BUDGET, about one for each
- * frame and each delivery of it, more for large ones.  So nobody waits long for
- * the others, not for a storm of broadcasts either.
+ * frame and each delivery of it, more for large ones.  A batch that costs more
+ * is gone on with in the next turn.  So nobody waits for more than a frame beyond
+ * that of each of the others, not for a storm of broadcasts either.
  *
  * Failure behaviour: a frame that cannot be what it claims to be, too short,
  * too long, outside the pool, with offloads that make no sense, is answered as
@@ -231,32 +232,44 @@ static uint32_t take_batch_frame(struct net_nic *nic, struct net_queue *q,
 	return n;
 }
 
-static void take_batch(struct net_nic *nic, struct net_queue *q,
-			   const struct mullion_net_batch *batch)
+/* The batch that was begun, as far as the budget goes. */
+static void take_frames(struct net_nic *nic, struct net_queue *q, uint64_t end)
 {
-	struct mullion_net_entry entries[MULLION_NET_BATCH_MAX];
-	uint32_t count;
-	bool good = take_entries(batch, entries, &count) == count;
-
-	for (uint32_t i = 0; i < count && i < TAKE_AHEAD; i++)
-		take_prefetch(nic, &entries[i]);
 	net_dirty(q);
-	for (uint32_t i = 0; i < count;) {
-		if (i + TAKE_AHEAD < count)
-			take_prefetch(nic, &entries[i + TAKE_AHEAD]);
-		if (__builtin_expect(good && take_plain_frame(nic, q, &entries[i]), 1)) {
-			i++;
-			continue;
-		}
-		if (good) {
-			i += take_batch_frame(nic, q, &entries[i], count - i);
-			continue;
-		}
-		/* More than there can be: none of it is believed. */
-		take_done(q, entries[i++].cookie, false);
+	while (q->taken < q->frame_count && net.work < end) {
+		const struct mullion_net_entry *entry = &q->frames[q->taken];
+
+		net.work++;
+		if (q->taken + TAKE_AHEAD < q->frame_count)
+			take_prefetch(nic, entry + TAKE_AHEAD);
+		if (__builtin_expect(take_plain_frame(nic, q, entry), 1))
+			q->taken++;
+		else
+			q->taken += take_batch_frame(nic, q, entry,
+						     q->frame_count - q->taken);
+	}
+}
+
+static void take_batch(struct net_nic *nic, struct net_queue *q,
+		       const struct mullion_net_batch *batch, uint64_t end)
+{
+	uint32_t count;
+
+	q->taken = 0;
+	if (take_entries(batch, q->frames, &count) == count) {
+		q->frame_count = count;
+		for (uint32_t i = 0; i < count && i < TAKE_AHEAD; i++)
+			take_prefetch(nic, &q->frames[i]);
+		take_frames(nic, q, end);
+		return;
+	}
+	/* More than there can be: none of it is believed. */
+	q->frame_count = 0;
+	net_dirty(q);
+	for (uint32_t i = 0; i < count; i++) {
+		take_done(q, q->frames[i].cookie, false);
 		nic->counters->rx_malformed++;
 	}
-	net.work += count;
 }
 
 static inline void take_buffer(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
@@ -407,7 +420,7 @@ static bool take_is_stale(struct net_nic *nic, const struct mullion_io_slot *slo
 }
 
 static void take_message(struct net_nic *nic, struct net_queue *q,
-			 const struct mullion_io_slot *slot)
+			 const struct mullion_io_slot *slot, uint64_t end)
 {
 	struct take_head head;
 
@@ -418,7 +431,7 @@ static void take_message(struct net_nic *nic, struct net_queue *q,
 	if (head.cmdtype != CMD_NET_TYPE)
 		nic->counters->rx_malformed++;
 	else if (nic->batch && head.type == MULLION_NET_XMIT)
-		take_batch(nic, q, (const void *)slot);
+		take_batch(nic, q, (const void *)slot, end);
 	else if (nic->batch && head.type == MULLION_NET_POST)
 		take_posts(nic, q, (const void *)slot);
 	else if (!nic->batch && head.type == NET_RCV_POST)
@@ -431,6 +444,16 @@ static void take_message(struct net_nic *nic, struct net_queue *q,
 		nic->counters->rx_malformed++;
 }
 
+/* Is there something to be taken?  Negative as mullion_sq_pending(). */
+static inline int take_pending(struct net_queue *q)
+{
+	struct mullion_sq *cmd = &q->ring->cmd;
+
+	if (q->taken < q->frame_count || cmd->tail != cmd->head)
+		return 1;
+	return mullion_sq_pending(cmd);
+}
+
 static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 {
 	struct mullion_queue *ring = q->ring;
@@ -440,9 +463,8 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 	ring->blocked = 0;
 	while (net.work < end && nic->serving && !ring->held) {
 		const void *slot = NULL;
-		int ret;
+		int ret = take_pending(q);
 
-		ret = ring->cmd.tail == ring->cmd.head ? mullion_sq_pending(&ring->cmd) : 1;
 		if (ret < 0) {
 			net_nic_fault(nic);
 			return n;
@@ -455,12 +477,16 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 			ring->blocked = TAKE_ANSWERS;
 			break;
 		}
+		n++;
+		if (q->taken < q->frame_count) {
+			take_frames(nic, q, end);
+			continue;
+		}
 		mullion_sq_consume(&ring->cmd, &slot);
 		__builtin_prefetch(mullion_sq_slot(&ring->cmd,
 				   mullion_sq_next(&ring->cmd, ring->cmd.tail)));
-		take_message(nic, q, slot);
+		take_message(nic, q, slot, end);
 		net.work++;
-		n++;
 	}
 	return n;
 }

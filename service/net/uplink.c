@@ -335,7 +335,7 @@ static void uplink_socket_segments(struct mullion_uplink *uplink,
 	}
 }
 
-void mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_frame *frame)
+uint32_t mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_frame *frame)
 {
 	bool cut = mullion_offload_work(&frame->offload, uplink->takes) ==
 		   MULLION_OFFLOAD_SEGMENT;
@@ -343,7 +343,7 @@ void mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_fra
 	if (!uplink->up ||
 	    mullion_offload_wire_bytes(frame) - frame->packet.l3 > uplink->mtu) {
 		uplink->counters->out_dropped++;
-		return;
+		return 0;
 	}
 	if (uplink->type == MULLION_UPLINK_TAP) {
 		if (cut)
@@ -355,6 +355,7 @@ void mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_fra
 	} else {
 		uplink_socket_frame(uplink, frame);
 	}
+	return cut ? mullion_offload_segments(frame) : 1;
 }
 
 /* ---- in ------------------------------------------------------------------ */

@@ -55,8 +55,10 @@ bool mullion_uplink_is_up(const struct mullion_uplink *uplink);
 /**
  * mullion_uplink_send() - send a frame, or drop and count it
  * @frame: done with on return; segmented and summed as the uplink needs it
+ *
+ * Return: how many frames had to be made of it, sent or not.
  */
-void mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_frame *frame);
+uint32_t mullion_uplink_send(struct mullion_uplink *uplink, const struct mullion_frame *frame);
 
 /**
  * mullion_uplink_flush() - hand over what was collected: at the end of a turn,

@@ -96,7 +96,9 @@ static void send_random(struct sent *sent, uint32_t payload_max, uint16_t gso_si
 		net_spec_random(&sent->spec, payload_max);
 		sent->spec.partial = true;
 		net_frame_build(&sent->spec, sent->bytes, &sent->layout);
-	} while (sent->layout.payload > MULLION_PACKET_HEAD_MAX);
+	} while (sent->layout.payload > MULLION_PACKET_HEAD_MAX ||
+		 (gso_size && sent->spec.protocol == 17 && sent->spec.payload_bytes >
+		  MULLION_OFFLOAD_DATAGRAMS_MAX * gso_size));
 	offload = wanted(sent, gso_size);
 	send_frame(sent, &offload);
 	assert_int_equal(mullion_offload_check(&sent->frame.offload, &sent->frame.packet), 0);
