@@ -15,7 +15,8 @@
  *   20 ms; those posts are dropped.
  * - A client with batches posts nothing after a disable, but what it posted on
  *   other pairs may still lie in their rings.  So these are emptied first, and
- *   queue pair 0 is held until then.
+ *   queue pair 0 is held until then.  A pause ends the wait: posts that are taken
+ *   after it, but are from before, do not count.
  *
  * A second request while a disable waits ends the wait: one answer for each.
  *
@@ -100,6 +101,21 @@ static void control_tick(void *arg)
 	(void)arg;
 }
 
+/* What names buffers is shown now: pair 0 is the first at the end of a turn. */
+static void control_settle_pair(struct net_queue *q)
+{
+	int pending;
+
+	net_flush(q);
+	mullion_queue_publish(q->ring);
+	if (!q->undrained)
+		return;
+	/* The end was not waited for: what lies there still is from before. */
+	pending = mullion_sq_pending(&q->ring->cmd);
+	q->undrained = false;
+	q->outdated = pending > 0 ? (uint32_t)pending : 0;
+}
+
 void net_control_finish_disable(struct net_nic *nic)
 {
 	if (!nic->disabling)
@@ -108,11 +124,8 @@ void net_control_finish_disable(struct net_nic *nic)
 	nic->queues[0].ring->held = false;
 	mullion_loop_timer_stop(&nic->timer);
 	net_withdraw(nic);
-	/* Pair 0 is shown first at the end of a turn; what names buffers comes before. */
-	for (unsigned int i = 1; i < NET_PAIRS; i++) {
-		net_flush(&nic->queues[i]);
-		mullion_queue_publish(nic->queues[i].ring);
-	}
+	for (unsigned int i = 1; i < NET_PAIRS; i++)
+		control_settle_pair(&nic->queues[i]);
 	control_acknowledge(nic, nic->context, 0);
 }
 

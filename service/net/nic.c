@@ -184,6 +184,7 @@ static void nic_forget_epoch(struct net_nic *nic)
 
 		q->used = false;
 		q->undrained = false;
+		q->outdated = 0;
 		q->received = 0;
 		q->done = 0;
 		q->dropped = 0;

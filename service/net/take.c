@@ -300,6 +300,9 @@ static void take_posts(struct net_nic *nic, struct net_queue *q,
 		nic->counters->posts_refused += count;
 		return;
 	}
+	/* From before a disable that was acknowledged: they are the client's again. */
+	if (q->outdated)
+		return;
 	take_used(nic, q);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct mullion_net_entry *entry = &entries[i];
@@ -486,6 +489,7 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 		__builtin_prefetch(mullion_sq_slot(&ring->cmd,
 				   mullion_sq_next(&ring->cmd, ring->cmd.tail)));
 		take_message(nic, q, slot, end);
+		q->outdated -= q->outdated != 0;
 		net.work++;
 	}
 	return n;

@@ -442,6 +442,39 @@ static void a_disable_takes_other_pairs_posts(void **state)
 	assert_int_equal(net_peer_count(&peer[1], NET_RCV_ENBDIS_ACK), 3);
 }
 
+/* Its client is answered before the pause, and may use its buffers for something else. */
+static void a_pause_ends_the_wait_of_a_disable(void **state)
+{
+	(void)state;
+	reset();
+	up(0, NET_PEER_BATCH, 8);
+	attach(1, NET_PEER_BATCH);
+	net_peer_enable(&peer[1], true, 7);
+	turns(1);
+	for (unsigned int i = 0; i < 100; i++)
+		assert_true(net_peer_xmit(&peer[1], 2, i, TX, 16000));
+	net_peer_post(&peer[1], 2, 0, 8, RX, BUFFER);
+	net_peer_enable(&peer[1], false, 8);
+	turns(1);
+	assert_true(nic(1)->disabling);
+	service_attach_quiesce(bus[1].device);
+	turns(1);
+	net_peer_take(&peer[1]);
+	assert_int_equal(net_peer_count(&peer[1], NET_RCV_ENBDIS_ACK), 2);
+	bus[1].device->quiesced = false;
+	bus[1].device->serving = true;
+	net_resume(bus[1].device);
+	turns(20);
+	assert_int_equal(nic(1)->queues[2].posted, 0);
+	/* those of now count */
+	net_peer_post(&peer[1], 2, 0, 8, RX, BUFFER);
+	net_peer_enable(&peer[1], true, 9);
+	turns(2);
+	assert_int_equal(nic(1)->queues[2].posted, 8);
+	send_to(0, broadcast, 1, 60);
+	assert_int_equal(received(1), 1);
+}
+
 static void spar_guests_are_served(void **state)
 {
 	const uint8_t group[6] = { 0x33, 0x33, 0, 0, 0, 1 };
@@ -1110,6 +1143,7 @@ int main(void)
 		cmocka_unit_test(hostile_frames_are_failed),
 		cmocka_unit_test(an_index_faults_one_channel),
 		cmocka_unit_test(a_disable_takes_other_pairs_posts),
+		cmocka_unit_test(a_pause_ends_the_wait_of_a_disable),
 		cmocka_unit_test(spar_guests_are_served),
 		cmocka_unit_test(spar_disables_wait_for_posts),
 		cmocka_unit_test(links_and_addresses_change),
