@@ -266,6 +266,8 @@ static int control_device_destroy(const struct controlvm_message *command)
 	if (device->starting || device->wanted.destroy || device->wanted.pause)
 		return -EBUSY;
 	service_device_destroy(device, command);
+	/* The next command may be about what it holds, as an address. */
+	service_attach_settle(device);
 	return -EINPROGRESS;
 }
 
