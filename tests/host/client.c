@@ -54,17 +54,14 @@ struct mullion_net *client_net(struct mullion_guest *guest, const char *name,
 	return nic;
 }
 
-void client_open(struct client *client, const char *name, uint32_t lun,
-		 unsigned int seconds)
+void client_open_disk(struct client *client, const char *name, uint32_t lun)
 {
 	static const guid_t type = VISOR_VHBA_CHANNEL_GUID;
 	struct mullion_guest_device *device;
 	uint32_t block_bytes;
 	int r;
 
-	alarm(seconds);
 	client->lun = lun;
-	client->guest = client_guest(name);
 	device = mullion_guest_device_find(client->guest, &type, 0);
 	if (!device)
 		client_fail("guest %s: has no disk", name);
@@ -76,6 +73,14 @@ void client_open(struct client *client, const char *name, uint32_t lun,
 	if (r < 0 || block_bytes != 512)
 		client_fail("guest %s: no capacity of LUN %u: %s", name, lun,
 			    strerror(-r));
+}
+
+void client_open(struct client *client, const char *name, uint32_t lun,
+		 unsigned int seconds)
+{
+	alarm(seconds);
+	client->guest = client_guest(name);
+	client_open_disk(client, name, lun);
 }
 
 void client_close(struct client *client)

@@ -30,6 +30,8 @@ struct mullion_net *client_net(struct mullion_guest *guest, const char *name,
 /* Become guest @name and open its disk; the program may run for @seconds. */
 void client_open(struct client *client, const char *name, uint32_t lun,
 		 unsigned int seconds);
+/* Open the disk of a guest that is one already. */
+void client_open_disk(struct client *client, const char *name, uint32_t lun);
 void client_close(struct client *client);
 
 /* Pool memory, or the end. */

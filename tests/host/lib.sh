@@ -26,6 +26,54 @@ process_guest() {
 	"$mullion" start "$name" >/dev/null
 }
 
+# net_network NAME LINE...: define a network
+net_network() {
+	local name=$1
+	shift
+	{
+		printf '[Network]\nName=%s\n' "$name"
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >"$name.network"
+	"$mullion" network define "$name.network" >/dev/null
+}
+
+# net_guest NAME SPEC...: a process guest with network cards, started
+net_guest() {
+	local name=$1
+	shift
+	{
+		printf '[Guest]\nName=%s\nType=process\n' "$name"
+		printf 'Net=%s\n' "$@"
+	} >"$name.ini"
+	"$mullion" define "$name.ini" >/dev/null
+	"$mullion" start "$name" >/dev/null
+}
+
+# port NETWORK GUEST FIELD...: of a guest's port, as "link" or "counters.rx_frames"
+port() {
+	"$mullion" network show "$1" --json | python3 -c '
+import functools, json, sys
+ports = {p["guest"]: p for p in json.load(sys.stdin)["ports"]}
+print(*[functools.reduce(lambda v, k: v[k], path.split("."), ports[sys.argv[1]])
+        for path in sys.argv[2:]])' "${@:2}"
+}
+
+# drops NETWORK [GUEST]: what was dropped or refused anywhere, but for one guest
+drops() {
+	"$mullion" network show "$1" --json | python3 -c '
+import json, sys
+told = ("rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "control")
+for port in json.load(sys.stdin)["ports"]:
+    for name, count in port["counters"].items():
+        if count and name not in told and port["guest"] != sys.argv[1]:
+            print(port["guest"], name, count)' "${2:-}"
+}
+
+# said FILE NAME: what a program of the tests reported as NAME=NUMBER
+said() {
+	sed -n "s/^$2=//p" "$1"
+}
+
 # fio_process GUEST LUN[:LUN] OPTION...
 fio_process() {
 	local name=$1 luns=$2

@@ -14,6 +14,7 @@
  *	--seconds N	instead: streams go on so long
  *	--size A[-B]	bytes of a frame; default 60-1514
  *	--window N	frames; default: what the buffers allow
+ *	--pairs N	queue pairs of each card; default 1
  *	--retry MS	send again what was not acknowledged for so long
  *	--stop GUEST	this one opens its card and never looks at it again; all
  *			others send it as many frames as to anybody, unpaced
@@ -79,6 +80,7 @@ static struct {
 	uint32_t seconds;
 	uint32_t least, most;
 	uint32_t window;
+	uint32_t pairs;
 	uint32_t retry;
 	const char *stop;
 	uint32_t limit;
@@ -166,7 +168,7 @@ static bool frame_send(unsigned int from, unsigned int to, uint32_t number)
 	memcpy(frame + HEADER_BYTES, &message, sizeof(message));
 	message.sum = sum(frame, message.bytes);
 	memcpy(frame + HEADER_BYTES, &message, sizeof(message));
-	r = mullion_net_send_copy(nodes[from].nic, 0, frame, message.bytes, NULL);
+	r = mullion_net_send_copy(nodes[from].nic, from ^ to, frame, message.bytes, NULL);
 	if (r == -EAGAIN)
 		return false;
 	if (r < 0)
@@ -353,6 +355,7 @@ static void all_sleep(void)
 
 static void all_open(char **names)
 {
+	const struct mullion_net_options options = { .pairs = opt.pairs };
 	struct epoll_event event = { .events = EPOLLIN };
 	struct mullion_net_info info;
 
@@ -363,7 +366,7 @@ static void all_open(char **names)
 		node->name = names[i];
 		node->stopped = opt.stop && !strcmp(opt.stop, names[i]);
 		node->guest = client_guest(names[i]);
-		node->nic = client_net(node->guest, names[i], NULL);
+		node->nic = client_net(node->guest, names[i], &options);
 		node->heard_of = calloc(node_count, sizeof(*node->heard_of));
 		mullion_net_info(node->nic, &info);
 		memcpy(node->mac, info.mac, sizeof(node->mac));
@@ -510,6 +513,7 @@ static int parse(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 's' },
 		{ "size", required_argument, NULL, 'z' },
 		{ "window", required_argument, NULL, 'w' },
+		{ "pairs", required_argument, NULL, 'p' },
 		{ "retry", required_argument, NULL, 'r' },
 		{ "stop", required_argument, NULL, 'x' },
 		{ "limit", required_argument, NULL, 'l' },
@@ -530,6 +534,9 @@ static int parse(int argc, char **argv)
 			break;
 		case 'w':
 			opt.window = number(optarg);
+			break;
+		case 'p':
+			opt.pairs = number(optarg);
 			break;
 		case 'r':
 			opt.retry = number(optarg);
