@@ -42,8 +42,10 @@ struct ram_interval {
 };
 
 struct mullion_ram {
-	uint8_t *base;			/* of address 0 */
+	uint8_t *base;			/* of address 0; a multiple of @unit */
 	uint64_t span;
+	void *reserved;			/* what was mapped for it, and bytes of that */
+	uint64_t reserved_bytes;
 	unsigned int data_count;
 	struct ram_interval data[RAM_INTERVALS];
 	unsigned int channel_count;
@@ -224,13 +226,45 @@ static int ram_map_region(struct mullion_ram *ram, const struct mullion_ram_regi
 		return -errno;
 	if (!mullion_range_ok(region->offset, region->bytes, (uint64_t)st.st_size))
 		return -ERANGE;
-	/* Of huge pages, a whole one at a time is replaced. */
-	if ((uint64_t)st.st_blksize > ram->unit && (uint64_t)st.st_blksize <= RAM_UNIT_MAX &&
-	    !(st.st_blksize & (st.st_blksize - 1)))
-		ram->unit = (uint64_t)st.st_blksize;
 	if (mmap(ram->base + region->gpa, region->bytes, access, MAP_SHARED | MAP_FIXED, fd,
 		 (off_t)region->offset) == MAP_FAILED)
 		return -errno;
+	return 0;
+}
+
+/* Of huge pages, a whole one at a time is mapped and replaced. */
+static int ram_find_unit(struct mullion_ram *ram, const struct mullion_ram_map *map,
+			 const int *fds, unsigned int fd_count)
+{
+	for (uint32_t i = 0; i < map->region_count; i++) {
+		uint32_t index = map->regions[i].fd_index;
+		struct stat st;
+		uint64_t unit;
+
+		if (index >= fd_count || fds[index] < 0)
+			return -ENOENT;
+		if (fstat(fds[index], &st) < 0)
+			return -errno;
+		unit = (uint64_t)st.st_blksize;
+		if (unit > ram->unit && unit <= RAM_UNIT_MAX && !(unit & (unit - 1)))
+			ram->unit = unit;
+	}
+	return 0;
+}
+
+/* Room for whole units: no mapping may go beyond it. */
+static int ram_reserve(struct mullion_ram *ram)
+{
+	uint64_t skip;
+
+	ram->span = (ram->span + ram->unit - 1) / ram->unit * ram->unit;
+	ram->reserved_bytes = ram->span + ram->unit;
+	ram->reserved = mmap(NULL, ram->reserved_bytes, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (ram->reserved == MAP_FAILED)
+		return -errno;
+	skip = -(uint64_t)(uintptr_t)ram->reserved % ram->unit;
+	ram->base = (uint8_t *)ram->reserved + skip;
 	return 0;
 }
 
@@ -238,30 +272,20 @@ int mullion_ram_open(struct mullion_ram **ret, const struct mullion_ram_map *map
 		     const int *fds, unsigned int fd_count)
 {
 	struct mullion_ram *ram = calloc(1, sizeof(*ram));
-	void *base;
 	int r;
 
 	if (!ram)
 		return -ENOMEM;
 	ram->unit = RAM_PAGE;
 	r = ram_check(ram, map);
+	if (!r)
+		r = ram_find_unit(ram, map, fds, fd_count);
+	if (!r)
+		r = ram_reserve(ram);
 	if (r < 0)
 		goto free;
-	base = mmap(NULL, ram->span, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED) {
-		r = -errno;
-		goto free;
-	}
-	ram->base = base;
-	for (uint32_t i = 0; !r && i < map->region_count; i++) {
-		const struct mullion_ram_region *region = &map->regions[i];
-
-		if (region->fd_index >= fd_count || fds[region->fd_index] < 0)
-			r = -ENOENT;
-		else
-			r = ram_map_region(ram, region, fds[region->fd_index]);
-	}
+	for (uint32_t i = 0; !r && i < map->region_count; i++)
+		r = ram_map_region(ram, &map->regions[i], fds[map->regions[i].fd_index]);
 	if (r < 0)
 		goto unmap;
 	ram->next = ram_list;
@@ -270,7 +294,7 @@ int mullion_ram_open(struct mullion_ram **ret, const struct mullion_ram_map *map
 	return 0;
 
 unmap:
-	munmap(ram->base, ram->span);
+	munmap(ram->reserved, ram->reserved_bytes);
 free:
 	free(ram);
 	return r;
@@ -290,7 +314,7 @@ void mullion_ram_close(struct mullion_ram *ram)
 		if (other)
 			other->next = ram->next;
 	}
-	munmap(ram->base, ram->span);
+	munmap(ram->reserved, ram->reserved_bytes);
 	free(ram);
 }
 

@@ -236,6 +236,34 @@ static void shrinks(void **state)
 	close(own);
 }
 
+/* The kernel maps whole pages, at addresses that are multiples of them. */
+static void huge_pages(void **state)
+{
+	struct mullion_ram_map map = {
+		.version = MULLION_RAM_MAP_VERSION,
+		.region_count = 1,
+		.regions = { { .gpa = 0, .bytes = 4096 } },
+	};
+	int huge = memfd_create("ram", MFD_CLOEXEC | MFD_HUGETLB);
+	struct mullion_ram *ram;
+	int ret;
+
+	(void)state;
+	if (huge < 0 || ftruncate(huge, FILE_BYTES)) {
+		if (huge >= 0)
+			close(huge);
+		skip();
+	}
+	/* there need not be any */
+	for (int i = 0; i < 8; i++) {
+		ret = mullion_ram_open(&ram, &map, &huge, 1);
+		assert_true(!ret || ret == -ENOMEM);
+		if (!ret)
+			mullion_ram_close(ram);
+	}
+	close(huge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +272,7 @@ int main(void)
 		cmocka_unit_test(bad_maps),
 		cmocka_unit_test(read_only),
 		cmocka_unit_test(shrinks),
+		cmocka_unit_test(huge_pages),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
