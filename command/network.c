@@ -138,8 +138,12 @@ static int network_send_mirror(struct mullion_network *n, uint64_t handle)
 	if (!n->capture || n->capture_sent)
 		return 0;
 	r = mullion_capture_pipe(n->capture, &fd);
-	if (r < 0)
-		return r;
+	if (r < 0) {
+		mullion_event_emit(n->core->events, LOG_ERR, n->label, "capture-broken",
+				   "cannot make its pipe: %s", strerror(-r));
+		mullion_capture_end(n->capture);
+		return 0;
+	}
 	r = mullion_fd_send(n->service->process->sock, MULLION_FD_STORE, handle, 1, &fd, 1);
 	close(fd);
 	n->capture_sent = !r;
@@ -248,6 +252,13 @@ static int network_ready(void *arg, struct mullion_error *err)
 	return !u || u->state != MULLION_CP_UPLINK_STARTING || u->restarts;
 }
 
+static int network_refuse_service(const struct mullion_network *n, struct mullion_error *err)
+{
+	return mullion_error_set(err, -EIO, "cannot start network", n->def->name,
+				 "see the daemon's log", "%s: %s", n->service->label,
+				 n->service->why);
+}
+
 static void network_changed(void *arg)
 {
 	struct mullion_network *n = arg;
@@ -258,9 +269,7 @@ static void network_changed(void *arg)
 		return;
 	r = network_ready(n, &err);
 	if (r >= 0 && n->service->state == MULLION_SV_FAILED)
-		r = mullion_error_set(&err, -EIO, "cannot start network", n->def->name,
-				      "see the daemon's log", "%s: %s", n->service->label,
-				      n->service->why);
+		r = network_refuse_service(n, &err);
 	if (r < 0)
 		network_tell(n, false, n, &err);
 	else if (network_runs(n))
@@ -367,13 +376,31 @@ void mullion_network_put(struct mullion_network *n)
 	free(n);
 }
 
+/* Who comes later tries anew what has failed. */
+static int network_reopen(struct mullion_network *n, struct mullion_error *err)
+{
+	struct mullion_cp_uplink *uplink;
+	int r;
+
+	if (!n->uplink || n->uplink->state != MULLION_CP_UPLINK_FAILED)
+		return 0;
+	r = mullion_cp_uplink_new(n->core, n->def, n->label, network_on_uplink, n, &uplink, err);
+	if (r < 0)
+		return r;
+	mullion_cp_uplink_free(n->uplink);
+	n->uplink = uplink;
+	n->uplink_serial = 0;
+	mullion_network_configure(n);
+	return 0;
+}
+
 int mullion_network_open(struct mullion_network *n, struct mullion_error *err)
 {
 	char name[96];
 	int r;
 
 	if (n->service)
-		return 0;
+		return network_reopen(n, err);
 	r = mullion_cp_uplink_new(n->core, n->def, n->label, network_on_uplink, n, &n->uplink,
 				  err);
 	if (r < 0)
@@ -404,7 +431,13 @@ int mullion_network_start(struct mullion_network *n, struct mullion_error *err)
 	n->pinned = true;
 	n->closing = false;
 	n->service->held = true;
-	r = mullion_service_start(n->service, err);
+	if (n->service->state == MULLION_SV_FAILED)
+		r = mullion_service_restart(n->service, err);
+	else
+		r = mullion_service_start(n->service, err);
+	/* nobody would be told of what has happened already */
+	if (!r && n->service->state == MULLION_SV_FAILED)
+		r = network_refuse_service(n, err);
 	if (r < 0) {
 		network_unpin(n);
 		mullion_service_settle(n->service);
@@ -418,8 +451,8 @@ int mullion_network_stop(struct mullion_network *n, bool force, struct mullion_e
 	static const char what[] = "cannot stop network";
 	const struct mullion_nic *user = NULL;
 	const char *guest = "";
+	unsigned int users = 0, placed = 0;
 	struct mullion_nic *next;
-	unsigned int users = 0;
 
 	if (!n->service)
 		return mullion_error_set(err, -ESRCH, what, n->def->name, NULL,
@@ -427,6 +460,7 @@ int mullion_network_stop(struct mullion_network *n, bool force, struct mullion_e
 	while ((user = mullion_nic_next(n, user))) {
 		guest = user->guest;
 		users++;
+		placed += user->device != NULL;
 	}
 	if (users && !force)
 		return mullion_error_set(err, -EBUSY, what, n->def->name,
@@ -434,7 +468,7 @@ int mullion_network_stop(struct mullion_network *n, bool force, struct mullion_e
 					 "%u interface%s of guests use%s it, the first one is of %s",
 					 users, users > 1 ? "s" : "", users > 1 ? "" : "s",
 					 guest);
-	n->closing = users;
+	n->closing = placed;
 	network_unpin(n);
 	for (struct mullion_nic *nic = n->nics; nic; nic = next) {
 		next = nic->next;
@@ -442,7 +476,7 @@ int mullion_network_stop(struct mullion_network *n, bool force, struct mullion_e
 			mullion_cp_bus_remove(nic->device->bus, false);
 	}
 	/* with the last one it has ended already if it had no process */
-	if (!users)
+	if (!placed)
 		mullion_service_settle(n->service);
 	return 0;
 }

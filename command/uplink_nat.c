@@ -63,6 +63,8 @@ static void nat_on_exit(void *arg, int signal_number, const char *how)
 	(void)signal_number;
 	u->process = NULL;
 	if (u->state == MULLION_CP_UPLINK_STARTING && !u->restarts) {
+		mullion_event_emit(u->core->events, LOG_ERR, u->label, "uplink-failed",
+				   "mullion-nat %s", how);
 		mullion_cp_uplink_settle(u, MULLION_CP_UPLINK_FAILED, how);
 		return;
 	}

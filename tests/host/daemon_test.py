@@ -722,6 +722,22 @@ class Networks(Case):
         self.assertEqual(sock.recv(1), b"")
         sock.close()
 
+    def test_nat_failed(self):
+        """An uplink that has failed while a guest stayed is tried again by who comes next."""
+        self.start()
+        taken = socket.create_server(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        self.define("n", f"Uplink=nat\nForward=tcp:127.0.0.1:{port}:80\n")
+        self.guest("g")
+        self.call("POST", "/v1/guests/g/devices", {"class": "net", "spec": "n"})
+        self.wait_for(lambda: self.network("n")["uplink"]["state"] == "failed")
+        self.error("POST", "/v1/networks/n/start", None, 500, "mullion-nat")
+        taken.close()
+        self.call("POST", "/v1/networks/n/start")
+        self.assertEqual(self.network("n")["uplink"]["state"], "up")
+        kinds = [json.loads(line)["kind"] for line in self.call("GET", "/v1/events").splitlines()]
+        self.assertEqual(kinds.count("uplink-failed"), 2)
+
     def test_passt(self):
         """Each process of the switch has a connection of its own; one that breaks is made anew."""
         self.start()
