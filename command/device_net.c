@@ -63,17 +63,17 @@ int mullion_net_device_set(struct mullion_cp_device *device, const char *changes
 {
 	struct mullion_net_device *own = device->own;
 	struct mullion_nic *nic = own->nic;
-	struct mullion_net_spec *spec;
-	int r = mullion_cp_device_may_change(device, err);
+	struct mullion_net_spec *spec = malloc(sizeof(*spec));
+	int r;
 
-	if (r < 0)
-		return r;
-	spec = malloc(sizeof(*spec));
 	if (!spec)
 		return mullion_error_set(err, -ENOMEM, "cannot change network interface",
 					 changes, NULL, "out of memory");
 	*spec = nic->spec;
+	/* what is wrong at any time is not worth another try */
 	r = mullion_net_spec_change(spec, changes, err);
+	if (!r)
+		r = mullion_cp_device_may_change(device, err);
 	if (!r)
 		r = mullion_nic_may_have(nic, spec, err);
 	if (!r) {
