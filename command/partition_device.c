@@ -29,6 +29,7 @@ int mullion_partition_make_bus(struct mullion_partition *p, struct mullion_servi
 		goto fail;
 	r = mullion_cp_device_new(bus, &device);
 	if (r < 0) {
+		mullion_partition_window_unplugged(p, bus->slot);
 		mullion_cp_bus_free(bus);
 		mullion_error_set(err, r, "cannot make a device for", p->name, NULL,
 				  "%s", strerror(-r));
