@@ -488,8 +488,8 @@ static int service_on_tick(sd_event_source *source, uint64_t usec, void *arg)
 /* ---- life -------------------------------------------------------------- */
 
 int mullion_service_new(struct mullion_core *core,
-			const struct mullion_device_class *devices, const char *name, struct mullion_service **ret,
-			struct mullion_error *err)
+			const struct mullion_device_class *devices, const char *name,
+			struct mullion_service **ret, struct mullion_error *err)
 {
 	struct mullion_service_class *class;
 	struct mullion_service *s;

@@ -112,8 +112,8 @@ struct mullion_service {
  * Return: 0 or negative errno with @err filled in.
  */
 int mullion_service_new(struct mullion_core *core,
-			const struct mullion_device_class *devices, const char *name, struct mullion_service **ret,
-			struct mullion_error *err);
+			const struct mullion_device_class *devices, const char *name,
+			struct mullion_service **ret, struct mullion_error *err);
 
 /**
  * mullion_service_free() - forget it; a process that is left is killed

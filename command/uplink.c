@@ -101,7 +101,7 @@ static int uplink_on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	mullion_event_emit(u->core->events, LOG_NOTICE, u->label, "uplink-back",
 			   "its uplink is there again");
-	mullion_cp_uplink_settle(u, u->state, u->why);
+	mullion_cp_uplink_settle(u, u->state, "");
 	return 0;
 }
 
