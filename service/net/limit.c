@@ -63,19 +63,3 @@ bool mullion_limit_take(struct mullion_limit *limit, uint64_t amount, uint64_t n
 	limit->tokens -= (int64_t)limit_clamp(amount);
 	return true;
 }
-
-uint64_t mullion_limit_delay(struct mullion_limit *limit, uint64_t now)
-{
-	unsigned __int128 delay;
-	uint64_t owed;
-
-	if (!limit->rate)
-		return 0;
-	limit_fill(limit, now);
-	if (limit->tokens > 0)
-		return 0;
-	owed = (uint64_t)-limit->tokens + 1;
-	delay = ((unsigned __int128)owed * LIMIT_SECOND - limit->part + limit->rate - 1) /
-		limit->rate;
-	return delay > UINT64_MAX ? UINT64_MAX : (uint64_t)delay;
-}

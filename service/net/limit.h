@@ -43,9 +43,4 @@ void mullion_limit_set(struct mullion_limit *limit, uint64_t rate, uint64_t burs
  */
 bool mullion_limit_take(struct mullion_limit *limit, uint64_t amount, uint64_t now);
 
-/**
- * mullion_limit_delay() - nanoseconds until something may pass; 0: now
- */
-uint64_t mullion_limit_delay(struct mullion_limit *limit, uint64_t now);
-
 #endif /* MULLION_NET_LIMIT_H */
