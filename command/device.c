@@ -139,6 +139,8 @@ static void device_on_served(void *arg, int error, uint32_t status,
 	device->formatted = true;
 	device->failures = 0;
 	device->why[0] = '\0';
+	if (device->class->served)
+		device->class->served(device);
 	mullion_service_changed(bus->service);
 	if (bus->partition)
 		mullion_partition_changed(bus->partition);

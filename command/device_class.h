@@ -47,9 +47,10 @@ struct mullion_state_channel;
  * @reconfigured: the answer to that: 0, -EREMOTEIO: refused, @why says more;
  *	-ECONNRESET: the process died, its successor gets the configuration as it
  *	is; or the bus has left its partition
+ * @served: the service has taken the device over, or for the first time
  * @describe: add members to the device's JSON; @record is hostile, or NULL
  *
- * @send, @reconfigured, @release: NULL if there is nothing to do.
+ * @send, @reconfigured, @served, @release: NULL if there is nothing to do.
  */
 struct mullion_device_class {
 	const char *name;
@@ -74,6 +75,7 @@ struct mullion_device_class {
 	int (*send)(struct mullion_cp_device *device, uint64_t handle,
 		    const void *change, struct mullion_error *err);
 	void (*reconfigured)(struct mullion_cp_device *device, int error, const char *why);
+	void (*served)(struct mullion_cp_device *device);
 	void (*describe)(const struct mullion_cp_device *device,
 			 const struct mullion_state_channel *record, json_t *out);
 };

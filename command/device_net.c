@@ -2,9 +2,9 @@
 /*
  * command/device_net.c - a network interface, and what the switch is told of it
  *
- * A change is a DEVICE_RECONFIGURE with the whole port.  What the switch refuses
- * is undone here, too; what its death has cut off its successor gets with
- * everything else.
+ * A change is a DEVICE_RECONFIGURE with the whole port, one at a time; what is
+ * changed meanwhile goes with the next one.  What the switch refuses is undone
+ * here, too; what its death has cut off its successor gets with everything else.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,14 +27,54 @@ void mullion_net_device_release(struct mullion_cp_device *device)
 
 void *mullion_net_device_config(const struct mullion_cp_device *device, size_t *ret_bytes)
 {
-	const struct mullion_net_device *own = device->own;
+	struct mullion_net_device *own = device->own;
 	struct mullion_net_port *port = malloc(sizeof(*port));
 
 	if (!port)
 		return NULL;
+	own->sent = own->nic->spec;
 	mullion_net_spec_fill(&own->nic->spec, own->nic->network->def->mtu, port);
 	*ret_bytes = sizeof(*port);
 	return port;
+}
+
+static void net_refused(struct mullion_cp_device *device, const char *why)
+{
+	struct mullion_net_device *own = device->own;
+	struct mullion_cp_bus *bus = device->bus;
+	char mac[MULLION_MAC_TEXT];
+
+	own->nic->spec = own->accepted;
+	own->again = false;
+	mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label, "port-failed",
+			   "cannot change interface %s of guest %s: %s",
+			   mullion_mac_text(own->nic->spec.mac, mac), bus->guest_name, why);
+}
+
+static int net_change(struct mullion_cp_device *device, struct mullion_error *err)
+{
+	struct mullion_net_device *own = device->own;
+
+	own->again = false;
+	return mullion_cp_device_reconfigure(device, NULL, err);
+}
+
+/* What came while the switch had something else to answer. */
+static void net_change_again(struct mullion_cp_device *device)
+{
+	struct mullion_net_device *own = device->own;
+	struct mullion_error err = { 0 };
+
+	if (own->again && net_change(device, &err) < 0)
+		net_refused(device, err.why);
+}
+
+void mullion_net_device_served(struct mullion_cp_device *device)
+{
+	struct mullion_net_device *own = device->own;
+
+	own->accepted = own->sent;
+	net_change_again(device);
 }
 
 void mullion_net_device_reconfigured(struct mullion_cp_device *device, int error,
@@ -44,44 +84,47 @@ void mullion_net_device_reconfigured(struct mullion_cp_device *device, int error
 	struct mullion_cp_bus *bus = device->bus;
 	char mac[MULLION_MAC_TEXT];
 
-	if (error == -ECONNRESET || !bus->partition)
-		return;
-	if (!error) {
-		mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label,
-				   "port-changed", "interface %s of guest %s is changed",
-				   mullion_mac_text(own->nic->spec.mac, mac), bus->guest_name);
+	if (error == -ECONNRESET || !bus->partition) {
+		/* the successor gets it as it is now */
+		own->again = false;
 		return;
 	}
-	own->nic->spec = own->before;
-	mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label, "port-failed",
-			   "cannot change interface %s of guest %s: %s",
-			   mullion_mac_text(own->nic->spec.mac, mac), bus->guest_name, why);
+	if (error) {
+		net_refused(device, why);
+		return;
+	}
+	own->accepted = own->sent;
+	mullion_event_emit(bus->core->events, LOG_INFO, bus->service->label, "port-changed",
+			   "interface %s of guest %s is changed",
+			   mullion_mac_text(own->nic->spec.mac, mac), bus->guest_name);
+	net_change_again(device);
 }
 
 int mullion_net_device_set(struct mullion_cp_device *device, const char *changes,
 			   struct mullion_error *err)
 {
 	struct mullion_net_device *own = device->own;
-	struct mullion_nic *nic = own->nic;
-	struct mullion_net_spec *spec = malloc(sizeof(*spec));
+	struct mullion_net_spec *spec;
 	int r;
 
+	spec = malloc(sizeof(*spec));
 	if (!spec)
 		return mullion_error_set(err, -ENOMEM, "cannot change network interface",
 					 changes, NULL, "out of memory");
-	*spec = nic->spec;
-	/* what is wrong at any time is not worth another try */
+	*spec = own->nic->spec;
 	r = mullion_net_spec_change(spec, changes, err);
 	if (!r)
-		r = mullion_cp_device_may_change(device, err);
-	if (!r)
-		r = mullion_nic_may_have(nic, spec, err);
+		r = mullion_nic_may_have(own->nic, spec, err);
 	if (!r) {
-		own->before = nic->spec;
-		nic->spec = *spec;
-		r = mullion_cp_device_reconfigure(device, NULL, err);
+		own->nic->spec = *spec;
+		/* a process that is not told of the device yet gets it so from the beginning */
+		own->again = device->server == MULLION_END_PRESENT ||
+			     device->server == MULLION_END_TOLD;
+	}
+	if (!r && device->server == MULLION_END_PRESENT && !device->reconfiguring) {
+		r = net_change(device, err);
 		if (r < 0)
-			nic->spec = own->before;
+			own->nic->spec = own->accepted;
 	}
 	free(spec);
 	return r;

@@ -14,18 +14,24 @@ struct mullion_nic;
 
 /**
  * struct mullion_net_device - mullion_cp_device.own of a network interface
- * @before: what @nic was before the change that is under way
+ * @nic: as it shall be
+ * @accepted: as the switch has it
+ * @sent: as it was told last
+ * @again: @nic was changed once more since
  */
 struct mullion_net_device {
 	struct mullion_nic *nic;
-	struct mullion_net_spec before;
+	struct mullion_net_spec accepted;
+	struct mullion_net_spec sent;
+	bool again;
 };
 
 /**
  * mullion_net_device_set() - change it
  * @changes: options of a SPEC
  *
- * Return: 0: under way; or negative errno with @err filled in.
+ * Return: 0: under way, or as soon as the switch serves again; or negative errno
+ * with @err filled in.
  */
 int mullion_net_device_set(struct mullion_cp_device *device, const char *changes,
 			   struct mullion_error *err);
@@ -41,6 +47,7 @@ void mullion_net_device_release(struct mullion_cp_device *device);
 void *mullion_net_device_config(const struct mullion_cp_device *device, size_t *ret_bytes);
 void mullion_net_device_reconfigured(struct mullion_cp_device *device, int error,
 				     const char *why);
+void mullion_net_device_served(struct mullion_cp_device *device);
 void mullion_net_device_describe(const struct mullion_cp_device *device,
 				 const struct mullion_state_channel *record, json_t *out);
 

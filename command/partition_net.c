@@ -271,5 +271,6 @@ const struct mullion_device_class mullion_net_class = {
 	.release = mullion_net_device_release,
 	.config = mullion_net_device_config,
 	.reconfigured = mullion_net_device_reconfigured,
+	.served = mullion_net_device_served,
 	.describe = mullion_net_device_describe,
 };

@@ -645,12 +645,17 @@ class Networks(Case):
                    "no such device")
         port = self.call("GET", "/v1/guests/g")["devices"][1]["port"]
         self.assertEqual((port["link"], port["rate"]), ("down", 10 << 20))
-        self.wait_for(lambda: self.raw("PATCH", "/v1/guests/g/devices", json.dumps(
-            {"device": port["mac"], "set": "mac=02:00:00:00:00:02"}))[0] == 200)
-        # What was changed holds for a successor, too.
+        self.call("PATCH", "/v1/guests/g/devices",
+                  {"device": port["mac"], "set": "mac=02:00:00:00:00:02"})
+        # What was changed holds for a successor, too; changes wait for each other, and for it.
         os.kill(self.service("n")["pid"], signal.SIGKILL)
+        for step in range(50):
+            self.call("PATCH", "/v1/guests/g/devices",
+                      {"device": "02:00:00:00:00:02", "set": "link=" + ("up", "down")[step % 2]})
         self.wait_for(lambda: self.service("n")["generation"] == 2 and
                       self.service("n")["state"] == "serving")
+        events = self.call("GET", "/v1/events").splitlines()
+        self.assertNotIn("port-failed", [json.loads(line)["kind"] for line in events])
         self.call("DELETE", "/v1/guests/g/devices", {"device": "02:00:00:00:00:02"})
         self.wait_for(lambda: not self.network("n")["running"])
         self.assertEqual(len(self.call("GET", "/v1/guests/g")["windows"]), 2)
@@ -764,6 +769,77 @@ class Networks(Case):
         kinds = [json.loads(line)["kind"] for line in self.call("GET", "/v1/events").splitlines()]
         self.assertIn("uplink-gone", kinds)
         self.assertIn("uplink-back", kinds)
+
+    @unittest.skipIf(not os.access(os.path.join(os.path.dirname(PROGRAM), "mullion-nat"), os.X_OK),
+                     "mullion-nat was not built")
+    def test_nat(self):
+        """A NAT that dies is replaced behind the back of the switch."""
+        self.start()
+        free = socket.socket()
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        self.define("n", f"Uplink=nat\nForward=tcp:{port}:80\n")
+        free.listen()
+        # Who waits for it is told in the words of the program, and nothing is left.
+        self.error("POST", "/v1/networks/n/start", None, 500, "cannot forward")
+        self.error("POST", "/v1/guests", {"name": "f", "type": "process", "nets": ["n"],
+                                          "start": True}, 500, "cannot forward")
+        self.wait_for(lambda: not self.call("GET", "/v1/services")["services"])
+        free.close()
+        self.nic("g", "n")
+        self.assertEqual(self.network("n")["uplink"]["state"], "up")
+        services = {s["name"]: s for s in self.call("GET", "/v1/services")["services"]}
+        self.assertEqual(set(services), {"net-n", "nat-n"})
+        access = self.call("GET", "/v1/services/nat-n/access")
+        self.assertEqual((access["seccomp"], access["cap_effective"]), ("2", "0000000000000000"))
+        self.assertEqual({s["name"] for s in self.call("GET", "/v1/guests/g")["services"]},
+                         {"net-n", "nat-n"})
+        for restarts in (1, 2):
+            if restarts == 1:
+                os.kill(services["nat-n"]["pid"], signal.SIGKILL)
+            else:
+                self.call("POST", "/v1/services/nat-n/restart")
+            self.wait_for(lambda: (self.network("n")["uplink"]["restarts"],
+                                   self.network("n")["uplink"]["state"]) == (restarts, "up"))
+        self.assertEqual(self.service("n")["generation"], 1)
+        # The forward is there again, and leads nowhere yet.
+        socket.create_connection(("127.0.0.1", port), LIMIT).close()
+        self.call("POST", "/v1/guests/g/stop")
+        self.wait_for(lambda: not self.call("GET", "/v1/services")["services"])
+
+    @unittest.skipIf(os.geteuid() or not os.path.exists("/dev/net/tun"), "needs root and a TUN driver")
+    def test_tap(self):
+        """A TAP that is made goes with the network; one that is removed is made anew."""
+        name, bridge = f"mt{os.getpid()}", f"mb{os.getpid()}"
+
+        def there(interface):
+            return os.path.exists(f"/sys/class/net/{interface}")
+        self.start()
+        self.define("n", f"Uplink=tap\nTap={name}\nMTU=1400\n")
+        status, data, _ = self.raw("POST", "/v1/networks/n/start")
+        if status == 409 and b"may not" in data:
+            self.skipTest("TAP devices cannot be made here")
+        self.assertEqual(status, 200, data)
+        self.assertEqual(self.network("n")["uplink"]["interface"], name)
+        with open(f"/sys/class/net/{name}/mtu", encoding="ascii") as mtu:
+            self.assertEqual(mtu.read(), "1400\n")
+        # A successor of the switch has the same one.
+        index = socket.if_nametoindex(name)
+        os.kill(self.service("n")["pid"], signal.SIGKILL)
+        self.wait_for(lambda: (self.service("n")["generation"], self.service("n")["state"]) ==
+                      (2, "serving"))
+        self.assertEqual(socket.if_nametoindex(name), index)
+        self.define("m", f"Uplink=tap\nTap={name}\n")
+        self.error("POST", "/v1/networks/m/start", None, 409, "another program has it open")
+        self.define("b", f"Uplink=tap\nTap={name}b\nBridge={bridge}\n")
+        self.error("POST", "/v1/networks/b/start", None, 404, "no such bridge")
+        self.assertFalse(there(name + "b"))
+        if shutil.which("ip"):
+            subprocess.run(["ip", "link", "delete", name], check=True, timeout=LIMIT)
+            self.wait_for(lambda: there(name) and self.network("n")["uplink"]["state"] == "up" and
+                          socket.if_nametoindex(name) != index)
+        self.call("POST", "/v1/networks/n/stop")
+        self.wait_for(lambda: not there(name))
 
     def test_idle(self):
         """A network that was started keeps the daemon; one that only ran with a guest does not."""
