@@ -15,6 +15,8 @@
  * In.  Frames come into private memory, in batches where the kernel can, and are
  * parsed and checked as those of guests are: what passes here is as well formed.
  * Segments of a TCP flow that come in one batch go on as one frame (merge.h).
+ * Of a stream no more is read at once than two large frames, since its other side
+ * decides how many small ones that is.
  *
  * An uplink that ends, or a stream that has lost its frame borders, is gone: the
  * state says so, and frames are dropped until mulliond sends another descriptor.
