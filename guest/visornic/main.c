@@ -383,7 +383,8 @@ static struct visornic *visornic_alloc(struct visor_device *dev)
 	nic->resumed = jiffies;
 	netdev->netdev_ops = &visornic_ops;
 	netdev->ethtool_ops = &visornic_ethtool_ops;
-	netdev->watchdog_timeo = VISORNIC_STUCK_SECONDS * HZ;
+	/* visornic_watch() comes first. */
+	netdev->watchdog_timeo = 2 * VISORNIC_STUCK_SECONDS * HZ;
 	netdev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	nic->queues = kcalloc(count, sizeof(*nic->queues), GFP_KERNEL);
 	if (!nic->queues) {
@@ -500,6 +501,7 @@ free:
 static void visornic_remove(struct visor_device *dev)
 {
 	struct visornic *nic = dev_get_drvdata(&dev->device);
+	unsigned int i;
 
 	WRITE_ONCE(nic->removing, true);
 	wake_up_all(&nic->wait);
@@ -511,6 +513,8 @@ static void visornic_remove(struct visor_device *dev)
 	visornic_set_state(nic, VISORNIC_GONE);
 	mutex_lock(&nic->control);
 	visornic_napi_off(nic);
+	for (i = 0; i < nic->queue_count; i++)
+		visornic_tx_forget(&nic->queues[i]);
 	mutex_unlock(&nic->control);
 	cancel_delayed_work_sync(&nic->recover_work);
 	cancel_delayed_work_sync(&nic->absent_work);

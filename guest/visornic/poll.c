@@ -83,7 +83,7 @@ static void poll_release(struct visornic_queue *q)
  * Takes one message.  Frames are left in q->message, all else is done.  Returns
  * 0; -EAGAIN if there is none; -EPROTO if the service broke the queue.
  */
-static int poll_message(struct visornic_queue *q)
+static int poll_message(struct visornic_queue *q, int budget)
 {
 	const struct mullion_io_slot *slot;
 	struct visornic *nic = q->nic;
@@ -113,7 +113,8 @@ static int poll_message(struct visornic_queue *q)
 	}
 	data = visornic_slot_take(q, slot, type);
 	if (data == MULLION_NET_XMIT_DONE) {
-		visornic_tx_done(q, q->message->cookies, q->message->count);
+		visornic_tx_done(q, q->message->cookies, q->message->count,
+				 budget);
 		q->message->count = 0;
 	} else if (!data) {
 		visornic_control(q, type, slot);
@@ -136,6 +137,7 @@ static void poll_settle(struct visornic_queue *q)
 	poll_release(q);
 	visornic_rx_post(q, poll_post_least(q));
 	visornic_tx_wake(q);
+	visornic_watch(q);
 	if (!q->index)
 		visornic_talk_flush(q->nic);
 }
@@ -153,7 +155,7 @@ static int poll_some(struct visornic_queue *q, int budget, bool *found)
 			poll_settle(q);
 			return budget;
 		}
-		rc = poll_message(q);
+		rc = poll_message(q, budget);
 		if (!rc) {
 			*found = true;
 			left--;
@@ -228,7 +230,7 @@ void visornic_drain(struct visornic_queue *q)
 
 	do {
 		visornic_rx_frames(q, INT_MAX, true);
-	} while (left-- && !poll_message(q));
+	} while (left-- && !poll_message(q, 0));
 	q->message->count = 0;
 	poll_release(q);
 }

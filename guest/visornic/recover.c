@@ -14,10 +14,11 @@
  * interface is up all buffers are posted and enable is asked for; nobody waits
  * for the answer here.
  *
- * A service that breaks the rings, or stops the channel, or leaves a transmit
- * queue stopped for VISORNIC_STUCK_SECONDS, or does not answer, is attached anew,
- * which ends all that it may have under way; if that happens again soon after, it
- * is tried less often, at last once a minute.  A channel without Mullion's
+ * A service that breaks the rings, or stops the channel, or does not answer, or
+ * leaves frames without an answer or messages where they are for
+ * VISORNIC_STUCK_SECONDS, is attached anew, which ends all that it may have under
+ * way; if that happens again soon after, it is tried less often, at last once a
+ * minute.  A channel without Mullion's
  * extension cannot be attached anew: there a stuck queue is answered with disable
  * and enable, and broken rings with silence, until an administrator resumes it.
  *
@@ -86,6 +87,7 @@ int visornic_take_features(struct visornic *nic)
 		}
 		q->batch = NULL;
 		q->batch_bytes = 0;
+		q->watch_since = jiffies;
 		q->armed = false;
 		q->next = 0;
 		if (q->message)
@@ -283,6 +285,48 @@ void visornic_recover(struct visornic *nic)
 	recover_soon(nic);
 }
 
+static void recover_stuck(struct visornic *nic, unsigned int queue)
+{
+	struct visornic_queue *q = &nic->queues[queue];
+
+	nic->tx_timeouts++;
+	netdev_warn(nic->netdev, "queue %u is stuck: %llu frames without an answer\n",
+		    queue, READ_ONCE(q->tx_head) - READ_ONCE(q->tx_tail));
+	visornic_recover(nic);
+}
+
+/**
+ * visornic_watch() - does the service do its work?
+ * @q: the pair that NAPI is polling; the slow poll makes sure that it does
+ *
+ * The stack's watchdog looks at queues that are stopped, and sockets may wait
+ * for answers to so little that none is.
+ */
+void visornic_watch(struct visornic_queue *q)
+{
+	struct visornic *nic = q->nic;
+	bool waiting;
+	u32 taken;
+
+	if (time_before(jiffies, q->watch_next) || !visornic_live(nic))
+		return;
+	q->watch_next = jiffies + HZ;
+	spin_lock(&q->lock);
+	waiting = visornic_slots(q, INT_MAX) < (int)q->cmd->max_slots - 1;
+	taken = q->cmd->tail;
+	spin_unlock(&q->lock);
+	waiting |= q->tx_tail != READ_ONCE(q->tx_head);
+	if (!waiting || q->tx_tail != q->watch_tail || taken != q->watch_cmd) {
+		q->watch_tail = q->tx_tail;
+		q->watch_cmd = taken;
+		q->watch_since = jiffies;
+	} else if (time_after(jiffies, q->watch_since +
+			      VISORNIC_STUCK_SECONDS * HZ)) {
+		q->watch_since = jiffies;
+		recover_stuck(nic, q->index);
+	}
+}
+
 /**
  * visornic_tx_timeout() - ndo_tx_timeout: a transmit queue does not move
  * @netdev: the interface
@@ -291,18 +335,11 @@ void visornic_recover(struct visornic *nic)
 void visornic_tx_timeout(struct net_device *netdev, unsigned int queue)
 {
 	struct visornic *nic = netdev_priv(netdev);
-	struct visornic_queue *q = &nic->queues[queue];
 
-	/* Waiting for a service is no failure of it. */
-	if (!visornic_live(nic)) {
-		txq_trans_cond_update(netdev_get_tx_queue(netdev, queue));
-		return;
-	}
-	nic->tx_timeouts++;
-	netdev_warn(netdev, "transmit queue %u is stuck: %llu frames without an answer\n",
-		    queue, READ_ONCE(q->tx_head) - READ_ONCE(q->tx_tail));
 	txq_trans_cond_update(netdev_get_tx_queue(netdev, queue));
-	visornic_recover(nic);
+	/* Waiting for a service is no failure of it. */
+	if (visornic_live(nic))
+		recover_stuck(nic, queue);
 }
 
 static void recover_plain(struct visornic *nic)

@@ -20,8 +20,8 @@
  * it the sender looks again, and NAPI looks at the queue after each move of a
  * tail, with a full barrier between store and look on both sides.  For room in
  * the ring a doorbell is asked for, and the slow poll comes in any case: there
- * is no way to stop for good while the service lives, and if it does not live
- * the watchdog attaches anew.
+ * is no way to stop for good while the service works, and if it does not work it
+ * is attached anew (recover.c).
  *
  * The byte queue limit is told of a frame before it can be answered.
  */
@@ -121,11 +121,12 @@ static bool tx_stop(struct visornic_queue *q, struct netdev_queue *txq)
 }
 
 /*
- * Sends a frame that was copied to the head of the area.  Returns 0, or why it
- * was not sent; then nothing of it is left.
+ * Sends a frame that was copied to the head of the area, and keeps its skb.
+ * Returns 0, or why it was not sent; then nothing of it is left.
  */
 static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
-		   struct mullion_net_entry *entry, u32 bytes, bool more)
+		   struct sk_buff *skb, struct mullion_net_entry *entry,
+		   u32 bytes, bool more)
 {
 	struct visornic_frame *frame;
 	u32 end = q->area_head + ALIGN(bytes, VISORNIC_FRAME_ALIGN);
@@ -152,6 +153,7 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 		goto out;
 	}
 	frame = &q->frames[q->tx_head & (VISORNIC_FRAMES - 1)];
+	frame->skb = skb;
 	frame->end = end;
 	frame->bytes = bytes;
 	frame->done = false;
@@ -232,9 +234,8 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev)
 		return NETDEV_TX_OK;
 	}
 	skb_tx_timestamp(skb);
-	if (unlikely(tx_send(q, txq, &entry, tx_pad(q, skb->len), more)))
+	if (unlikely(tx_send(q, txq, skb, &entry, tx_pad(q, skb->len), more)))
 		return NETDEV_TX_BUSY;
-	dev_consume_skb_any(skb);
 	return NETDEV_TX_OK;
 }
 
@@ -260,7 +261,7 @@ bool visornic_tx_xdp(struct visornic_queue *q, const void *data, u32 bytes)
 	if (!netif_xmit_frozen_or_stopped(txq) && tx_room(q)) {
 		txq_trans_cond_update(txq);
 		tx_put(q, q->area_head, data, bytes);
-		sent = !tx_send(q, txq, &entry, tx_pad(q, bytes), true);
+		sent = !tx_send(q, txq, NULL, &entry, tx_pad(q, bytes), true);
 	}
 	if (sent)
 		q->tx_stats.xdp++;
@@ -300,7 +301,7 @@ void visornic_tx_wake(struct visornic_queue *q)
 }
 
 /* One answer.  Returns whether there was such a question. */
-static bool tx_answer(struct visornic_queue *q, u64 cookie, u64 head)
+static bool tx_answer(struct visornic_queue *q, u64 cookie, u64 head, int budget)
 {
 	struct visornic_tx_stats *stats = &q->tx_stats;
 	bool failed = cookie & MULLION_NET_COOKIE_FAILED;
@@ -316,6 +317,9 @@ static bool tx_answer(struct visornic_queue *q, u64 cookie, u64 head)
 	if (frame->done)
 		return false;
 	frame->done = true;
+	if (frame->skb)
+		napi_consume_skb(frame->skb, budget);
+	frame->skb = NULL;
 	u64_stats_update_begin(&stats->sync);
 	if (failed) {
 		u64_stats_inc(&stats->errors);
@@ -360,16 +364,17 @@ static void tx_advance(struct visornic_queue *q, u64 head)
  * @q: the pair, the caller's
  * @cookies: a private copy of what it says
  * @count: how many
+ * @budget: NAPI's, or 0
  */
 void visornic_tx_done(struct visornic_queue *q, const u64 *cookies,
-		      unsigned int count)
+		      unsigned int count, int budget)
 {
 	/* pairs with the release in tx_send() */
 	u64 head = smp_load_acquire(&q->tx_head);
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		if (!tx_answer(q, cookies[i], head))
+		if (!tx_answer(q, cookies[i], head, budget))
 			q->rx_stats.bad_cookies++;
 	tx_advance(q, head);
 }
@@ -386,8 +391,15 @@ void visornic_tx_forget(struct visornic_queue *q)
 	struct visornic_tx_stats *stats = &q->tx_stats;
 	u64 i, lost = 0;
 
-	for (i = q->tx_tail; i != q->tx_head; i++)
-		lost += !q->frames[i & (VISORNIC_FRAMES - 1)].done;
+	for (i = q->tx_tail; i != q->tx_head; i++) {
+		struct visornic_frame *frame =
+			&q->frames[i & (VISORNIC_FRAMES - 1)];
+
+		lost += !frame->done;
+		if (frame->skb)
+			dev_kfree_skb_any(frame->skb);
+		frame->skb = NULL;
+	}
 	local_bh_disable();
 	u64_stats_update_begin(&stats->sync);
 	u64_stats_add(&stats->lost, lost);

@@ -13,8 +13,8 @@
  * takes as many as it has, rounded up to a cache line.  A frame belongs to the
  * service until it says so (XMIT_DONE).  Frames have numbers, never used twice,
  * which are their cookies; they may be answered in any order, their room returns
- * in the order in which they were sent.  The skb is freed as soon as it was
- * copied: what bounds a sender is the byte queue limit and the area.
+ * in the order in which they were sent.  The skb is kept until the answer comes:
+ * a socket knows by it what of its own is still on its way.
  *
  * Receive (rx.c).  A receive buffer is a page of the pool.  Its cookie names it
  * and says how often it was posted, so a frame in a buffer that is not the
@@ -97,8 +97,8 @@
 #define VISORNIC_ANSWER_SECONDS	10
 /* After this long without a service there is no carrier. */
 #define VISORNIC_ABSENT_SECONDS	4
-/* A transmit queue that is stopped for so long is stuck. */
-#define VISORNIC_STUCK_SECONDS	10
+/* What lies unanswered, or not even taken, for so long is stuck. */
+#define VISORNIC_STUCK_SECONDS	15
 
 enum visornic_state {
 	VISORNIC_PAUSED,
@@ -108,11 +108,13 @@ enum visornic_state {
 
 /**
  * struct visornic_frame - a frame that the service may be sending
+ * @skb: where it came from, NULL if not from the stack or answered
  * @end: place in the area behind it
  * @bytes: of the frame; what the byte queue limit was told
  * @done: answered, out of order
  */
 struct visornic_frame {
+	struct sk_buff *skb;
 	u32 end;
 	u32 bytes;
 	bool done;
@@ -210,6 +212,10 @@ struct visornic_rx_stats {
  * @tx_stats: counters
  * @tx_tail: number of the oldest unanswered frame
  * @area_tail: where it lies
+ * @watch_tail: @tx_tail when the service was last seen to work
+ * @watch_cmd: how much of @cmd it had taken then
+ * @watch_since: when that was, in jiffies
+ * @watch_next: when to look again, in jiffies
  * @rsp: queue to the guest
  * @armed: a doorbell was asked for
  * @message: private copy of the last message
@@ -245,6 +251,10 @@ struct visornic_queue {
 
 	u64 tx_tail ____cacheline_aligned_in_smp;
 	u32 area_tail;
+	u64 watch_tail;
+	u32 watch_cmd;
+	unsigned long watch_since;
+	unsigned long watch_next;
 	struct mullion_sq *rsp;
 	bool armed;
 	struct mullion_net_batch *message;
@@ -448,7 +458,7 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev);
 bool visornic_tx_xdp(struct visornic_queue *q, const void *data, u32 bytes);
 void visornic_tx_flush(struct visornic_queue *q);
 void visornic_tx_done(struct visornic_queue *q, const u64 *cookies,
-		      unsigned int count);
+		      unsigned int count, int budget);
 void visornic_tx_wake(struct visornic_queue *q);
 void visornic_tx_forget(struct visornic_queue *q);
 
@@ -514,6 +524,7 @@ int visornic_resume(struct visor_device *dev,
 		    visorbus_state_complete_func complete_func);
 void visornic_fault(struct visornic *nic, const char *why);
 void visornic_recover(struct visornic *nic);
+void visornic_watch(struct visornic_queue *q);
 void visornic_tx_timeout(struct net_device *netdev, unsigned int queue);
 void visornic_absent_work(struct work_struct *work);
 void visornic_recover_work(struct work_struct *work);
