@@ -114,7 +114,7 @@ void visornic_talk_flush(struct visornic *nic)
 
 /**
  * visornic_talk_forget() - there will be no answers any more
- * @nic: the interface, paused
+ * @nic: the interface, paused or closed
  */
 void visornic_talk_forget(struct visornic *nic)
 {
@@ -125,6 +125,18 @@ void visornic_talk_forget(struct visornic *nic)
 	WRITE_ONCE(nic->enabled, false);
 	spin_unlock_bh(&nic->queues[0].lock);
 	wake_up_all(&nic->wait);
+}
+
+/* Nobody is about to post buffers when it returns. */
+static void control_set_receiving(struct visornic *nic, bool receiving)
+{
+	unsigned int i;
+
+	for (i = 0; i < nic->queue_count; i++) {
+		spin_lock_bh(&nic->queues[i].lock);
+		WRITE_ONCE(nic->receiving, receiving);
+		spin_unlock_bh(&nic->queues[i].lock);
+	}
 }
 
 /* ---- enable and disable ------------------------------------------------------------ */
@@ -192,7 +204,7 @@ void visornic_begin(struct visornic *nic)
 	lockdep_assert_held(&nic->control);
 	netif_tx_disable(nic->netdev);
 	visornic_napi_off(nic);
-	WRITE_ONCE(nic->receiving, true);
+	control_set_receiving(nic, true);
 	for (i = 0; i < nic->pairs; i++) {
 		visornic_rx_reset(&nic->queues[i]);
 		local_bh_disable();
@@ -255,7 +267,9 @@ int visornic_start(struct visornic *nic)
 	mutex_lock(&nic->control);
 	nic->opened = false;
 	nic->unsettled = true;
-	WRITE_ONCE(nic->receiving, false);
+	control_set_receiving(nic, false);
+	/* An answer that comes now is none. */
+	visornic_talk_forget(nic);
 	mutex_unlock(&nic->control);
 	return -ETIMEDOUT;
 }
@@ -285,11 +299,14 @@ void visornic_stop(struct visornic *nic)
 
 	mutex_lock(&nic->control);
 	nic->opened = false;
-	WRITE_ONCE(nic->receiving, false);
-	netif_tx_disable(nic->netdev);
+	control_set_receiving(nic, false);
 	asked = visornic_live(nic);
 	if (asked)
 		control_ask_enable(nic, false);
+	else
+		visornic_talk_forget(nic);
+	/* No answer to an enable can undo this any more. */
+	netif_tx_disable(nic->netdev);
 	netif_carrier_off(nic->netdev);
 	mutex_unlock(&nic->control);
 	if (!asked)
@@ -373,11 +390,13 @@ static void control_mac(struct visornic *nic, const struct net_pkt_macaddr *m,
 		control_mac_news(nic, mac);
 		return;
 	}
-	WRITE_ONCE(talk->mac_context, 0);
-	if (talk->mac_asked)
+	if (talk->mac_asked) {
+		talk->mac_answered = talk->mac_context;
 		ether_addr_copy(talk->mac, mac);
-	else if (!ether_addr_equal(mac, nic->netdev->dev_addr))
+	} else if (!ether_addr_equal(mac, nic->netdev->dev_addr)) {
 		control_mac_news(nic, mac);
+	}
+	WRITE_ONCE(talk->mac_context, 0);
 	wake_up_all(&nic->wait);
 }
 
@@ -422,9 +441,10 @@ void visornic_control(struct visornic_queue *q, u32 type,
 
 /* ---- addresses -------------------------------------------------------------------------- */
 
-static bool control_mac_answered(struct visornic *nic)
+/* Answered, or forgotten: after a resume there may be another question already. */
+static bool control_mac_over(struct visornic *nic, u64 context)
 {
-	return !READ_ONCE(nic->talk.mac_context) || !visornic_live(nic);
+	return READ_ONCE(nic->talk.mac_context) != context || !visornic_live(nic);
 }
 
 /**
@@ -438,7 +458,8 @@ static bool control_mac_answered(struct visornic *nic)
 int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 {
 	struct visornic_talk *talk = &nic->talk;
-	bool answered, same;
+	bool answered, same, over;
+	u64 context;
 
 	if (!nic->batch)
 		return -EOPNOTSUPP;
@@ -449,23 +470,26 @@ int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 		return -EAGAIN;
 	spin_lock_bh(&nic->queues[0].lock);
 	ether_addr_copy(talk->mac, mac);
-	WRITE_ONCE(talk->mac_context, ++talk->context);
+	context = ++talk->context;
+	WRITE_ONCE(talk->mac_context, context);
 	talk->mac_asked = true;
 	spin_unlock_bh(&nic->queues[0].lock);
 	visornic_talk_send(nic, VISORNIC_SEND_MAC);
-	wait_event_timeout(nic->wait, control_mac_answered(nic),
+	wait_event_timeout(nic->wait, control_mac_over(nic, context),
 			   VISORNIC_ANSWER_SECONDS * HZ);
 	spin_lock_bh(&nic->queues[0].lock);
-	answered = !talk->mac_context && visornic_live(nic);
+	answered = talk->mac_answered == context && visornic_live(nic);
 	same = ether_addr_equal(talk->mac, mac);
+	over = talk->mac_context != context;
 	talk->mac_asked = false;
-	WRITE_ONCE(talk->mac_context, 0);
+	if (!over)
+		WRITE_ONCE(talk->mac_context, 0);
 	spin_unlock_bh(&nic->queues[0].lock);
 	if (answered)
 		return same ? 0 : -EPERM;
 	/* It may have taken the address and not said so. */
 	WRITE_ONCE(nic->mac_changed, true);
-	if (!visornic_live(nic))
+	if (over || !visornic_live(nic))
 		return -EAGAIN;
 	nic->answer_timeouts++;
 	return -ETIMEDOUT;

@@ -194,10 +194,9 @@ static int visornic_announce_pairs(struct visornic *nic, unsigned int pairs)
  * @nic: the interface; rtnl_lock() is held
  * @pairs: how many, 1 to @nic->queue_count
  *
- * Without a service it will be so when there is one.
- *
- * Return: 0; -ENOSPC if the area is too small; -EBUSY if there is another attach
- * under way.
+ * Return: 0; -ENOSPC if the area is too small; -ETIMEDOUT if there is no service,
+ * -ENODEV if the device is going away or cannot be attached anew: then all stays
+ * as it is.
  */
 int visornic_set_pairs(struct visornic *nic, unsigned int pairs)
 {
@@ -434,8 +433,8 @@ static int visornic_prepare(struct visornic *nic)
 			dev->pool_share, rc);
 		return rc;
 	}
-	nic->pairs_wanted = min(nic->queue_count, num_online_cpus());
-	visornic_area_divide(nic, nic->pairs_wanted);
+	nic->pairs_wanted = visornic_area_divide(nic, min(nic->queue_count,
+							  num_online_cpus()));
 	if (!nic->has_ext)
 		visornic_greet_spar(nic);
 	return visornic_init_xdp(nic);

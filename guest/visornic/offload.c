@@ -72,7 +72,8 @@ static u32 rx_gso_headers(struct visornic_queue *q, struct sk_buff *skb,
 
 	if (!skb_flow_dissect_flow_keys_basic(dev_net(q->nic->netdev), NULL,
 					      &keys, skb->data, eth->h_proto,
-					      ETH_HLEN, skb_headlen(skb), 0))
+					      ETH_HLEN, skb_headlen(skb),
+					      FLOW_DISSECTOR_F_STOP_AT_ENCAP))
 		return 0;
 	if (keys.basic.ip_proto != ip_proto ||
 	    keys.control.flags & FLOW_DIS_IS_FRAGMENT)

@@ -202,7 +202,9 @@ int visornic_poll(struct napi_struct *napi, int budget)
 			mullion_sq_consumer_disarm(q->rsp);
 		q->armed = false;
 		done = poll_some(q, budget, &found);
-		if (rcu_access_pointer(nic->xdp_prog)) {
+		/* The program that has sent them may be gone already. */
+		if (q->xdp_sent) {
+			q->xdp_sent = false;
 			visornic_tx_flush(q);
 			xdp_do_flush();
 		}
@@ -210,9 +212,11 @@ int visornic_poll(struct napi_struct *napi, int budget)
 	if (done == budget)
 		return done;
 	usecs = READ_ONCE(nic->coalesce_usecs);
-	if (napi_complete_done(napi, done) && found && usecs && !q->armed)
+	/* While NAPI is ours: who has disabled it cancels the timer, and means it. */
+	if (found && usecs && !q->armed)
 		hrtimer_start(&q->timer, ns_to_ktime(usecs * NSEC_PER_USEC),
 			      HRTIMER_MODE_REL);
+	napi_complete_done(napi, done);
 	return done;
 }
 

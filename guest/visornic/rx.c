@@ -62,11 +62,11 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 	bool ring = false;
 	int rc = 0;
 
-	if (q->index >= nic->pairs || !READ_ONCE(nic->receiving) ||
-	    q->free_count < max(at_least, 1U))
+	if (q->index >= nic->pairs || q->free_count < max(at_least, 1U))
 		return;
 	spin_lock(&q->lock);
-	if (visornic_live(nic)) {
+	/* Under the lock: after a disable nothing is posted. */
+	if (READ_ONCE(nic->receiving) && visornic_live(nic)) {
 		/* One slot is left to control messages. */
 		while (q->free_count && (rc = visornic_slots(q, 2)) > 1) {
 			rc = visornic_slot_post(q, q->free_count);
@@ -268,7 +268,12 @@ static void rx_frame(struct visornic_queue *q,
 		return;
 	}
 	prog = rcu_dereference_bh(nic->xdp_prog);
-	if (prog && !last) {
+	if (prog && last) {
+		/* Programs run in NAPI only; nothing passes them by. */
+		rx_count(q, RX_DROPPED, 0, false);
+		return;
+	}
+	if (prog) {
 		verdict = visornic_xdp_run(q, prog, entries, bytes, &skb);
 		if (verdict == VISORNIC_XDP_TAKEN)
 			return;

@@ -182,6 +182,12 @@ void visornic_tx_flush(struct visornic_queue *q)
 {
 	bool ring = false;
 
+	/*
+	 * Not only to be quick: a fault is logged with the lock held, and the
+	 * console may be this interface.
+	 */
+	if (!visornic_live(q->nic))
+		return;
 	spin_lock(&q->lock);
 	if (visornic_live(q->nic))
 		ring = visornic_publish(q);

@@ -227,6 +227,7 @@ struct visornic_rx_stats {
  * @free_count: how many
  * @frag: pages that received frames are copied to
  * @xdp_rxq: what XDP programs are told of the queue
+ * @xdp_sent: this poll has frames of XDP programs to flush
  * @rx_stats: counters
  */
 struct visornic_queue {
@@ -266,6 +267,7 @@ struct visornic_queue {
 	u32 free_count;
 	struct page_frag frag;
 	struct xdp_rxq_info xdp_rxq;
+	bool xdp_sent;
 	struct visornic_rx_stats rx_stats;
 };
 
@@ -285,6 +287,7 @@ struct visornic_queue {
  * @offloads: MULLION_NET_RX_*
  * @mac: address that is asked for
  * @mac_context: of the question that has no answer, or 0
+ * @mac_answered: of the last question that somebody waited for, and was answered
  * @mac_asked: somebody waits for the answer
  * @mac_told: address that the service has told of
  * @mac_news: it has not been taken over yet
@@ -300,6 +303,7 @@ struct visornic_talk {
 	u32 offloads;
 	u8 mac[ETH_ALEN];
 	u64 mac_context;
+	u64 mac_answered;
 	bool mac_asked;
 	u8 mac_told[ETH_ALEN];
 	bool mac_news;

@@ -108,6 +108,7 @@ enum visornic_xdp_verdict visornic_xdp_run(struct visornic_queue *q,
 	xdp_init_buff(&xdp, PAGE_SIZE, &q->xdp_rxq);
 	xdp_prepare_buff(&xdp, start, XDP_PACKET_HEADROOM, bytes, true);
 	act = bpf_prog_run_xdp(prog, &xdp);
+	q->xdp_sent |= act == XDP_TX || act == XDP_REDIRECT;
 	switch (act) {
 	case XDP_PASS:
 		*skb = xdp_to_skb(&xdp);
