@@ -184,6 +184,7 @@ static void control_ask_enable(struct visornic *nic, bool enable)
 	spin_lock_bh(&nic->queues[0].lock);
 	WRITE_ONCE(nic->enabled, false);
 	talk->enable = enable;
+	talk->enable_asked = jiffies;
 	WRITE_ONCE(talk->enable_context, ++talk->context);
 	spin_unlock_bh(&nic->queues[0].lock);
 	visornic_talk_send(nic, VISORNIC_SEND_ENABLE);

@@ -12,7 +12,7 @@
  *
  * Resume: the rings are empty and everything in the area is ours.  If the
  * interface is up all buffers are posted and enable is asked for; nobody waits
- * for the answer here.
+ * for the answer here, but visornic_watch() misses it.
  *
  * A service that breaks the rings, or stops the channel, or does not answer, or
  * leaves frames without an answer or messages where they are for
@@ -295,6 +295,25 @@ static void recover_stuck(struct visornic *nic, unsigned int queue)
 	visornic_recover(nic);
 }
 
+/* After a resume nobody waits for the answer to the enable; without it nothing runs. */
+static void recover_watch_enable(struct visornic *nic)
+{
+	struct visornic_talk *talk = &nic->talk;
+	bool late;
+
+	spin_lock(&nic->queues[0].lock);
+	late = talk->enable_context && talk->enable &&
+	       time_after(jiffies, talk->enable_asked + VISORNIC_STUCK_SECONDS * HZ);
+	if (late)
+		talk->enable_asked = jiffies;
+	spin_unlock(&nic->queues[0].lock);
+	if (!late)
+		return;
+	nic->answer_timeouts++;
+	netdev_warn(nic->netdev, "the network service does not answer: enable\n");
+	visornic_recover(nic);
+}
+
 /**
  * visornic_watch() - does the service do its work?
  * @q: the pair that NAPI is polling; the slow poll makes sure that it does
@@ -311,6 +330,8 @@ void visornic_watch(struct visornic_queue *q)
 	if (time_before(jiffies, q->watch_next) || !visornic_live(nic))
 		return;
 	q->watch_next = jiffies + HZ;
+	if (!q->index)
+		recover_watch_enable(nic);
 	spin_lock(&q->lock);
 	waiting = visornic_slots(q, INT_MAX) < (int)q->cmd->max_slots - 1;
 	taken = q->cmd->tail;

@@ -283,6 +283,7 @@ struct visornic_queue {
  * @context: of the last question
  * @enable: what is asked for
  * @enable_context: of the question that has no answer, or 0
+ * @enable_asked: when that was, in jiffies
  * @promisc: take all frames
  * @offloads: MULLION_NET_RX_*
  * @mac: address that is asked for
@@ -299,6 +300,7 @@ struct visornic_talk {
 	u64 context;
 	bool enable;
 	u64 enable_context;
+	unsigned long enable_asked;
 	bool promisc;
 	u32 offloads;
 	u8 mac[ETH_ALEN];
