@@ -91,7 +91,7 @@ run:
 	@$(MAKE) build images
 	@[ build/demo.img -nt build/images/debian/disk.img ] || \
 		cp --sparse=always build/images/debian/disk.img build/demo.img
-	@build/mullion run --root build/demo.img
+	@build/mullion run --root build/demo.img --net nat
 
 .PHONY: check
 check:
