@@ -69,16 +69,16 @@ on() {
 		return
 	fi
 	mark=m$BASHPID.$RANDOM$RANDOM
-	printf '{ (%s\n) 2>&1 </dev/null; echo "=$?"; } | sed "s/^/%s:/"\n' "$2" "$mark" >&"${net_in[$name]}"
+	printf '{ (%s\n) 2>&1 </dev/null; echo "=$?."; } | sed "s/^/%s:/"\n' "$2" "$mark" >&"${net_in[$name]}"
 	wait_until 60 on_end "$name" "$mark" || fail "$name does not answer to: $2"
-	status=$(sed -n "s/^$mark:.*=\([0-9]*\)\$/\1/p" "$name.out" | tail -n 1)
+	status=$(sed -n "s/^$mark:.*=\([0-9][0-9]*\)\.\$/\1/p" "$name.out" | tail -n 1)
 	[ -n "$status" ] || fail "$name has ended: $(tail -n 20 "$name.console")"
-	sed -n "s/^$mark://p" "$name.out" | sed '$s/=[0-9]*$//' | sed '${/^$/d}'
+	sed -n "s/^$mark://p" "$name.out" | sed '$s/=[0-9]*\.$//' | sed '${/^$/d}'
 	return "$status"
 }
 
 on_end() {	# NAME MARK
-	grep -qs "^$2:.*=[0-9]*\$" "$1.out" || ! kill -0 "${net_pid[$1]}" 2>/dev/null
+	grep -qs "^$2:.*=[0-9][0-9]*\.\$" "$1.out" || ! kill -0 "${net_pid[$1]}" 2>/dev/null
 }
 
 # must NAME COMMAND: or the test fails
