@@ -23,6 +23,7 @@
 
 #include "socket.h"
 
+#define SOCKET_NEW	".new"	/* behind the name, until it listens */
 #define SOCKET_WHAT	"cannot start"
 #define SOCKET_TRIES	16
 #define SOCKET_CLEAN_TRIES	40	/* then it is a new daemon's lock */
@@ -59,22 +60,25 @@ static int socket_listen(const struct mullion_paths *paths, int64_t group)
 	mode_t old;
 	int fd, r;
 
-	if (strlen(paths->socket) >= sizeof(address.sun_path))
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s" SOCKET_NEW, paths->socket) >=
+	    (int)sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, paths->socket);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	/* We hold the lock, so nobody listens on what may be there. */
 	unlink(paths->socket);
+	unlink(address.sun_path);
 	old = umask(0177);
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	umask(old);
 	if (!r && group >= 0 &&
-	    (chown(paths->socket, (uid_t)-1, (gid_t)group) < 0 || chmod(paths->socket, 0660) < 0 ||
+	    (chown(address.sun_path, (uid_t)-1, (gid_t)group) < 0 ||
+	     chmod(address.sun_path, 0660) < 0 ||
 	     chown(paths->runtime, (uid_t)-1, (gid_t)group) < 0 || chmod(paths->runtime, 0710) < 0))
 		r = -errno;
-	if (!r && listen(fd, SOMAXCONN) < 0)
+	/* Whoever sees the socket can connect to it. */
+	if (!r && (listen(fd, SOMAXCONN) < 0 || rename(address.sun_path, paths->socket) < 0))
 		r = -errno;
 	if (r) {
 		close(fd);
@@ -85,6 +89,10 @@ static int socket_listen(const struct mullion_paths *paths, int64_t group)
 
 static void socket_remove(const struct mullion_socket *sock, const struct mullion_paths *paths)
 {
+	char path[PATH_MAX + sizeof(SOCKET_NEW)];
+
+	snprintf(path, sizeof(path), "%s" SOCKET_NEW, paths->socket);
+	unlink(path);
 	unlink(paths->socket);
 	unlink(sock->lock);
 	rmdir(paths->runtime);
