@@ -89,7 +89,7 @@ static int socket_listen(const struct mullion_paths *paths, int64_t group)
 
 static void socket_remove(const struct mullion_socket *sock, const struct mullion_paths *paths)
 {
-	char path[PATH_MAX + sizeof(SOCKET_NEW)];
+	char path[sizeof(paths->socket) + sizeof(SOCKET_NEW)];
 
 	snprintf(path, sizeof(path), "%s" SOCKET_NEW, paths->socket);
 	unlink(path);
