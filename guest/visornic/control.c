@@ -67,7 +67,7 @@ static bool talk_push(struct visornic *nic)
 	u32 what;
 	int rc;
 
-	if (!talk->pending || !visornic_live(nic))
+	if (!talk->pending || !visornic_running(nic))
 		return false;
 	for (what = 1; what <= VISORNIC_SEND_ENABLE; what <<= 1) {
 		if (!(talk->pending & what))
@@ -80,7 +80,7 @@ static bool talk_push(struct visornic *nic)
 		talk_fill(nic, slot, what);
 		talk->pending &= ~what;
 	}
-	return visornic_live(nic) && visornic_publish(q);
+	return visornic_running(nic) && visornic_publish(q);
 }
 
 /**

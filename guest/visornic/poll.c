@@ -165,7 +165,7 @@ static int poll_some(struct visornic_queue *q, int budget, bool *found)
 		}
 		if (rc == -EAGAIN) {
 			poll_settle(q);
-			if (!visornic_live(q->nic) ||
+			if (!visornic_running(q->nic) ||
 			    visorbus_device_polled(q->nic->dev, q->index) ||
 			    (*found && q->nic->coalesce_usecs))
 				return done;
@@ -197,7 +197,7 @@ int visornic_poll(struct napi_struct *napi, int budget)
 	u32 usecs;
 	int done = 0;
 
-	if (likely(visornic_live(nic))) {
+	if (likely(visornic_running(nic))) {
 		if (q->armed)
 			mullion_sq_consumer_disarm(q->rsp);
 		q->armed = false;

@@ -87,7 +87,8 @@ int visornic_take_features(struct visornic *nic)
 		}
 		q->batch = NULL;
 		q->batch_bytes = 0;
-		q->watch_since = jiffies;
+		q->tx_watch.since = jiffies;
+		q->cmd_watch.since = jiffies;
 		q->armed = false;
 		q->next = 0;
 		if (q->message)
@@ -314,6 +315,20 @@ static void recover_watch_enable(struct visornic *nic)
 	visornic_recover(nic);
 }
 
+/* Has something waited for too long where it is? */
+static bool recover_waits(struct visornic_watch *watch, u64 at, bool waiting)
+{
+	bool stuck = waiting && at == watch->at &&
+		     time_after(jiffies, watch->since +
+				VISORNIC_STUCK_SECONDS * HZ);
+
+	if (!waiting || at != watch->at || stuck) {
+		watch->at = at;
+		watch->since = jiffies;
+	}
+	return stuck;
+}
+
 /**
  * visornic_watch() - does the service do its work?
  * @q: the pair that NAPI is polling; the slow poll makes sure that it does
@@ -324,7 +339,7 @@ static void recover_watch_enable(struct visornic *nic)
 void visornic_watch(struct visornic_queue *q)
 {
 	struct visornic *nic = q->nic;
-	bool waiting;
+	bool stuck, waiting;
 	u32 taken;
 
 	if (time_before(jiffies, q->watch_next) || !visornic_live(nic))
@@ -336,16 +351,11 @@ void visornic_watch(struct visornic_queue *q)
 	waiting = visornic_slots(q, INT_MAX) < (int)q->cmd->max_slots - 1;
 	taken = q->cmd->tail;
 	spin_unlock(&q->lock);
-	waiting |= q->tx_tail != READ_ONCE(q->tx_head);
-	if (!waiting || q->tx_tail != q->watch_tail || taken != q->watch_cmd) {
-		q->watch_tail = q->tx_tail;
-		q->watch_cmd = taken;
-		q->watch_since = jiffies;
-	} else if (time_after(jiffies, q->watch_since +
-			      VISORNIC_STUCK_SECONDS * HZ)) {
-		q->watch_since = jiffies;
+	stuck = recover_waits(&q->cmd_watch, taken, waiting);
+	stuck |= recover_waits(&q->tx_watch, q->tx_tail,
+			       q->tx_tail != READ_ONCE(q->tx_head));
+	if (stuck)
 		recover_stuck(nic, q->index);
-	}
 }
 
 /**

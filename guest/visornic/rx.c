@@ -66,7 +66,7 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 		return;
 	spin_lock(&q->lock);
 	/* Under the lock: after a disable nothing is posted. */
-	if (READ_ONCE(nic->receiving) && visornic_live(nic)) {
+	if (READ_ONCE(nic->receiving) && visornic_running(nic)) {
 		/* One slot is left to control messages. */
 		while (q->free_count && (rc = visornic_slots(q, 2)) > 1) {
 			rc = visornic_slot_post(q, q->free_count);
@@ -76,7 +76,7 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 		}
 		if (q->free_count && rc >= 0)
 			visornic_slot_wait(q);
-		if (visornic_live(nic))
+		if (visornic_running(nic))
 			ring = visornic_publish(q);
 	}
 	spin_unlock(&q->lock);

@@ -136,7 +136,7 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 	entry->length = bytes;
 	spin_lock(&q->lock);
 	/* Under the lock: pause takes it to be the last to change the state. */
-	if (likely(visornic_live(q->nic)))
+	if (likely(visornic_running(q->nic)))
 		rc = visornic_slot_xmit(q, visornic_cookie(q, q->tx_head),
 					q->area_head, entry);
 	if (unlikely(rc)) {
@@ -186,10 +186,10 @@ void visornic_tx_flush(struct visornic_queue *q)
 	 * Not only to be quick: a fault is logged with the lock held, and the
 	 * console may be this interface.
 	 */
-	if (!visornic_live(q->nic))
+	if (!visornic_running(q->nic))
 		return;
 	spin_lock(&q->lock);
-	if (visornic_live(q->nic))
+	if (visornic_running(q->nic))
 		ring = visornic_publish(q);
 	spin_unlock(&q->lock);
 	if (ring)
@@ -219,12 +219,12 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev)
 	struct mullion_net_entry entry = { 0 };
 	bool more = netdev_xmit_more();
 
-	if (unlikely(!visornic_live(nic) || !tx_room(q))) {
+	if (unlikely(!visornic_running(nic) || !tx_room(q))) {
 		netif_tx_stop_queue(txq);
 		q->tx_stats.stops++;
 		/* pairs with the barrier in visornic_tx_wake() */
 		smp_mb();
-		if (!visornic_live(nic) || !tx_room(q)) {
+		if (!visornic_running(nic) || !tx_room(q)) {
 			visornic_tx_flush(q);
 			return NETDEV_TX_BUSY;
 		}
@@ -291,7 +291,7 @@ void visornic_tx_wake(struct visornic_queue *q)
 	/* pairs with those in tx_stop() and visornic_start_xmit() */
 	smp_mb();
 	if (likely(!netif_tx_queue_stopped(txq)) || q->index >= q->nic->pairs ||
-	    !READ_ONCE(q->nic->enabled) || !visornic_live(q->nic) ||
+	    !READ_ONCE(q->nic->enabled) || !visornic_running(q->nic) ||
 	    !tx_much_room(q))
 		return;
 	spin_lock(&q->lock);

@@ -193,6 +193,16 @@ struct visornic_rx_stats {
 };
 
 /**
+ * struct visornic_watch - something that the service is to move on
+ * @at: where it was
+ * @since: since when, in jiffies
+ */
+struct visornic_watch {
+	u64 at;
+	unsigned long since;
+};
+
+/**
  * struct visornic_queue - a queue pair
  * @nic: its interface
  * @index: its number
@@ -212,9 +222,8 @@ struct visornic_rx_stats {
  * @tx_stats: counters
  * @tx_tail: number of the oldest unanswered frame
  * @area_tail: where it lies
- * @watch_tail: @tx_tail when the service was last seen to work
- * @watch_cmd: how much of @cmd it had taken then
- * @watch_since: when that was, in jiffies
+ * @tx_watch: does the service answer frames?
+ * @cmd_watch: does it take messages?
  * @watch_next: when to look again, in jiffies
  * @rsp: queue to the guest
  * @armed: a doorbell was asked for
@@ -252,9 +261,8 @@ struct visornic_queue {
 
 	u64 tx_tail ____cacheline_aligned_in_smp;
 	u32 area_tail;
-	u64 watch_tail;
-	u32 watch_cmd;
-	unsigned long watch_since;
+	struct visornic_watch tx_watch;
+	struct visornic_watch cmd_watch;
 	unsigned long watch_next;
 	struct mullion_sq *rsp;
 	bool armed;
@@ -423,11 +431,17 @@ struct visornic {
 	u64 link_changes;
 };
 
-/* Is there a service that may be talked to? */
-static inline bool visornic_live(const struct visornic *nic)
+/* May the rings be used? */
+static inline bool visornic_running(const struct visornic *nic)
 {
 	return READ_ONCE(nic->state) == VISORNIC_RUNNING &&
-	       !READ_ONCE(nic->faulted) && !visorbus_device_gone(nic->dev);
+	       !READ_ONCE(nic->faulted);
+}
+
+/* Is there a service that will answer? */
+static inline bool visornic_live(const struct visornic *nic)
+{
+	return visornic_running(nic) && !visorbus_device_gone(nic->dev);
 }
 
 /* A cookie: its top bit is 0, for there are at most 16 pairs. */
