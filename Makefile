@@ -25,6 +25,7 @@ help:
 	@echo 'make check [T=GLOB]   install what is missing, build, run all tests, or those whose name matches'
 	@echo 'make check-debug      the guest tests on a kernel with KASAN and lockdep, which is built first'
 	@echo 'make bench            the benchmarks, beside their peers'
+	@echo 'make bench-report     puts the tables of the last runs into docs/benchmarks.md'
 	@echo 'make build            the programs: build/mullion, build/mulliond, build/mullion-disk ...'
 	@echo 'make modules [KDIR=]  the guest modules: build/modules/RELEASE/*.ko'
 	@echo 'make images           the built-in guest and the demo guest: build/images/'
@@ -103,14 +104,23 @@ check-debug:
 	@$(MAKE) deps-check
 	@tests/run --debug-kernel '$(T)'
 
-.PHONY: bench
+.PHONY: bench bench-net
 bench:
-	@$(MAKE) deps-check
+	@build-aux/install-deps bench
 	@$(MAKE) bench-build image-builtin image-test-6.1
 	@bench/run --table build/bench/process.md
 	@bench/guest --table build/bench/guest.md
+	@bench/net --table build/bench/net.md
+	@bench/guest-net --table build/bench/guest-net.md
 
-# Puts the tables of the last run into docs/benchmarks.md.
+# Of these, what is about networks.
+bench-net:
+	@build-aux/install-deps bench
+	@$(MAKE) bench-build image-test-6.1
+	@bench/net --table build/bench/net.md
+	@bench/guest-net --table build/bench/guest-net.md
+
+# Puts the tables of the last runs into docs/benchmarks.md.
 .PHONY: bench-report
 bench-report:
 	@bench/report
