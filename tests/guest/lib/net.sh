@@ -131,6 +131,8 @@ net_finish() {
 	local name fd
 	for name in "${!net_pid[@]}"; do
 		fd=${net_in[$name]}
+		# not its input's end: processes of the test may hold the pipe as well
+		echo 'exit 0' >&"$fd"
 		exec {fd}>&-
 	done
 	for name in "${!net_pid[@]}"; do
