@@ -9,8 +9,9 @@
  * is loaded.
  */
 #include <linux/export.h>
-#include <linux/ktime.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
+#include <linux/timex.h>
 
 #include "copy.h"
 
@@ -23,7 +24,7 @@
 #endif
 
 #define COPY_TRIAL_BYTES	8192
-#define COPY_TRIALS		8
+#define COPY_TRIALS		32
 
 DEFINE_STATIC_KEY_FALSE(visorbus_copy_by_words);
 EXPORT_SYMBOL_GPL(visorbus_copy_by_words);
@@ -70,19 +71,18 @@ void visorbus_copy_words(void *dst, const void *src, size_t bytes)
 }
 EXPORT_SYMBOL_GPL(visorbus_copy_words);
 
-static u64 copy_time(void (*copy)(void *dst, const void *src, size_t bytes),
-		     u8 *buffer)
+/* The clock of the kernel may tick in milliseconds yet, the processor's does not. */
+static void copy_time(void (*copy)(void *dst, const void *src, size_t bytes),
+		      u8 *buffer, u64 *best)
 {
-	u64 best = U64_MAX;
-	unsigned int i;
+	u64 start, end;
 
-	for (i = 0; i < COPY_TRIALS; i++) {
-		u64 start = ktime_get_ns();
-
-		copy(buffer, buffer + COPY_TRIAL_BYTES, COPY_TRIAL_BYTES);
-		best = min(best, ktime_get_ns() - start);
-	}
-	return best;
+	preempt_disable();
+	start = get_cycles();
+	copy(buffer, buffer + COPY_TRIAL_BYTES, COPY_TRIAL_BYTES);
+	end = get_cycles();
+	preempt_enable();
+	*best = min(*best, end - start);
 }
 
 static void copy_memcpy(void *dst, const void *src, size_t bytes)
@@ -98,16 +98,19 @@ static void copy_memcpy(void *dst, const void *src, size_t bytes)
 void visorbus_copy_init(void)
 {
 	u8 *buffer = kzalloc(2 * COPY_TRIAL_BYTES, GFP_KERNEL);
-	u64 standard, words;
+	u64 standard = U64_MAX, words = U64_MAX;
+	unsigned int i;
 
 	if (!buffer)
 		return;
-	standard = copy_time(copy_memcpy, buffer);
-	words = copy_time(visorbus_copy_words, buffer);
+	for (i = 0; i < COPY_TRIALS; i++) {
+		copy_time(copy_memcpy, buffer, &standard);
+		copy_time(visorbus_copy_words, buffer, &words);
+	}
 	kfree(buffer);
 	/* A quarter faster, or it is noise. */
 	if (words + words / 4 < standard)
 		static_branch_enable(&visorbus_copy_by_words);
-	pr_debug("visorbus: %u bytes copied in %llu ns by memcpy, %llu by words\n",
+	pr_debug("visorbus: %u bytes copied in %llu cycles by memcpy, %llu by words\n",
 		 COPY_TRIAL_BYTES, standard, words);
 }
