@@ -108,6 +108,35 @@ kill_while() {
 	recovery="recovery in $median ms, at most $longest ms"
 }
 
+# need_namespaces TOOL...: network namespaces can be made here, and the tools are there
+need_namespaces() {
+	local tool
+	[ "$(id -u)" = 0 ] || skip "network namespaces need root"
+	[ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
+	for tool in ip "$@"; do
+		command -v "$tool" >/dev/null || skip "$tool is missing"
+	done
+	namespace probe 2>/dev/null || skip "network namespaces cannot be made here"
+}
+
+# namespace NAME: it goes with the test
+namespaces=()
+namespace() {
+	ip netns add "mt$$-$1" || return 1
+	namespaces+=("mt$$-$1")
+	ip -n "mt$$-$1" link set lo up
+}
+
+in_ns() {	# NAME COMMAND...
+	ip netns exec "mt$$-$1" "${@:2}"
+}
+
+# tap GUEST NAMESPACE OPTION...: its card as eth0 there; the program's pid in $server
+tap() {
+	server "tap-$1" "$top/build/mullion-tap" "$1" --netns "mt$$-$2" --ifname eth0 "${@:3}"
+	wait_until 60 grep -qs "^guest $1: eth0" "tap-$1.log" || fail "no interface: $(cat "tap-$1.log")"
+}
+
 # A server of the test; it goes with the test, whatever becomes of that.
 servers=()
 server() {	# NAME COMMAND...: log in NAME.log, pid in $server
@@ -126,11 +155,14 @@ end_server() {	# PID
 
 # A test may have a function `cleanup`, called whatever its end is.
 host_end() {
-	local status=$? pid
+	local status=$? pid name
 	for pid in ${servers[@]+"${servers[@]}"}; do
 		kill "$pid" 2>/dev/null || true
 	done
 	set +e
+	for name in ${namespaces[@]+"${namespaces[@]}"}; do
+		ip netns del "$name"
+	done
 	! declare -F cleanup >/dev/null || cleanup
 	(exit $status)
 	lib_end

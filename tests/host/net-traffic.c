@@ -18,6 +18,8 @@
  *	--retry MS	send again what was not acknowledged for so long
  *	--stop GUEST	this one opens its card and never looks at it again; all
  *			others send it as many frames as to anybody, unpaced
+ *	--strangers	others of the network may send what they like, pieces of
+ *			frames that they got included: what makes no sense is counted
  *	--limit N	seconds that it may take in all; default 120
  *
  * Prints the sums as NAME=NUMBER.  Fails if a frame came that is not what was
@@ -83,13 +85,14 @@ static struct {
 	uint32_t pairs;
 	uint32_t retry;
 	const char *stop;
+	bool strangers;
 	uint32_t limit;
 } opt = { .frames = 1000, .least = FRAME_LEAST, .most = 1514, .limit = 120 };
 
 static struct node nodes[GUESTS_MAX];
 static unsigned int node_count;
 static struct stream streams[GUESTS_MAX][GUESTS_MAX];
-static uint64_t frames_sent, frames_received, bytes_received, again, gaps, repeated;
+static uint64_t frames_sent, frames_received, bytes_received, again, gaps, repeated, strange;
 static int epoll;
 static bool closing;
 
@@ -217,9 +220,13 @@ static void frame_received(unsigned int to, uint8_t *frame, uint32_t bytes)
 	message.sum = 0;
 	memcpy(frame + HEADER_BYTES, &message, sizeof(message));
 	if (message.magic != MAGIC || message.bytes > bytes ||
-	    sum(frame, message.bytes) != is || message.from >= node_count)
-		client_fail("guest %s: a frame of %u bytes came that nobody sent",
-			    nodes[to].name, bytes);
+	    sum(frame, message.bytes) != is || message.from >= node_count) {
+		if (!opt.strangers)
+			client_fail("guest %s: a frame of %u bytes came that nobody sent",
+				    nodes[to].name, bytes);
+		strange++;
+		return;
+	}
 	if (message.to == UINT16_MAX && !nodes[to].heard_of[message.from]) {
 		nodes[to].heard_of[message.from] = true;
 		nodes[to].heard++;
@@ -465,9 +472,9 @@ static void all_report(void)
 	printf("guests=%u\nwindow=%u\nsent=%" PRIu64 "\nreceived=%" PRIu64 "\nbytes=%" PRIu64
 	       "\nagain=%" PRIu64 "\ngaps=%" PRIu64 "\nrepeated=%" PRIu64 "\ndropped=%" PRIu64
 	       "\nfailed=%" PRIu64 "\nlost=%" PRIu64 "\nbogus=%" PRIu64 "\nmalformed=%" PRIu64
-	       "\ngenerations=%" PRIu64 "\n", node_count, opt.window, frames_sent,
+	       "\ngenerations=%" PRIu64 "\nstrange=%" PRIu64 "\n", node_count, opt.window, frames_sent,
 	       frames_received, bytes_received, again, gaps, repeated, dropped, failed, lost,
-	       bogus, malformed, services);
+	       bogus, malformed, services, strange);
 	if (failed || bogus || malformed)
 		client_fail("the service called frames malformed, or we its messages");
 	if (!opt.retry && (gaps || repeated || dropped))
@@ -516,6 +523,7 @@ static int parse(int argc, char **argv)
 		{ "pairs", required_argument, NULL, 'p' },
 		{ "retry", required_argument, NULL, 'r' },
 		{ "stop", required_argument, NULL, 'x' },
+		{ "strangers", no_argument, NULL, 'n' },
 		{ "limit", required_argument, NULL, 'l' },
 		{ 0 },
 	};
@@ -543,6 +551,9 @@ static int parse(int argc, char **argv)
 			break;
 		case 'x':
 			opt.stop = optarg;
+			break;
+		case 'n':
+			opt.strangers = true;
 			break;
 		case 'l':
 			opt.limit = number(optarg);
