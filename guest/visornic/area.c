@@ -7,9 +7,8 @@
  * without end and masked, and the rest in receive buffers.
  *
  * A channel that wants guest-physical addresses gets memory of the guest, in one
- * piece.  If the service has never acknowledged that it lets go of it, and there
- * is no epoch to make sure of that, the memory is not given back: to lose it is
- * better than to have somebody else's written to.
+ * piece.  If the service has not acknowledged that it lets go of it the memory is
+ * not given back: to lose it is better than to have somebody else's written to.
  */
 #include <linux/io.h>
 #include <linux/log2.h>

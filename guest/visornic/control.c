@@ -206,6 +206,7 @@ void visornic_begin(struct visornic *nic)
 	netif_tx_disable(nic->netdev);
 	visornic_napi_off(nic);
 	control_set_receiving(nic, true);
+	nic->unsettled = true;
 	for (i = 0; i < nic->pairs; i++) {
 		visornic_rx_reset(&nic->queues[i]);
 		local_bh_disable();
@@ -267,7 +268,6 @@ int visornic_start(struct visornic *nic)
 	}
 	mutex_lock(&nic->control);
 	nic->opened = false;
-	nic->unsettled = true;
 	control_set_receiving(nic, false);
 	/* An answer that comes now is none. */
 	visornic_talk_forget(nic);
@@ -312,14 +312,11 @@ void visornic_stop(struct visornic *nic)
 	mutex_unlock(&nic->control);
 	if (!asked)
 		return;
-	if (control_wait(nic, "disable")) {
-		nic->unsettled = false;
-		if (!nic->has_ext)
-			control_forget_frames(nic);
-	} else if (nic->has_ext) {
-		visornic_recover(nic);
-	} else {
-		nic->unsettled = true;
+	if (!control_wait(nic, "disable")) {
+		if (nic->has_ext)
+			visornic_recover(nic);
+	} else if (!nic->has_ext && !nic->unsettled) {
+		control_forget_frames(nic);
 	}
 }
 
@@ -340,6 +337,8 @@ static void control_enable_answer(struct visornic *nic,
 		netif_tx_wake_all_queues(nic->netdev);
 		if (talk->link_up)
 			netif_carrier_on(nic->netdev);
+	} else {
+		nic->unsettled = false;
 	}
 	wake_up_all(&nic->wait);
 }

@@ -359,8 +359,8 @@ struct visornic_talk {
  * @removing: remove has begun
  * @faulted: the channel was called faulted
  * @stuck: a transmit queue did not move
- * @unsettled: the service has not acknowledged a disable of a channel that
- *	cannot be attached anew: it may still write to buffers
+ * @unsettled: the service was asked to enable and has not acknowledged a disable
+ *	since, nor another attach: it may use the area
  * @wait: woken by answers and changes of @state
  * @talk: control messages
  * @mac_work: takes over an address of the service
