@@ -40,8 +40,10 @@ guest --disk a.img -- sh -c '
 		wait $reader
 		rmmod visorhba || fail "round $round: rmmod visorhba"
 		if [ $((round % 2)) = 0 ]; then
+			rmmod visornic || fail "round $round: rmmod visornic"
 			rmmod visorbus || fail "round $round: rmmod visorbus"
 			insmod /modules/visorbus.ko || fail "round $round: insmod visorbus"
+			insmod /modules/visornic.ko || fail "round $round: insmod visornic"
 		fi
 		insmod /modules/visorhba.ko || fail "round $round: insmod visorhba"
 	done
