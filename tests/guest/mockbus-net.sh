@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # time: 3600
+# only: debug
 #
 # The network driver against a bus and a service that err on purpose, in a guest of
 # its own: guest/tests/run-mockbus, on the kernel of the test image.
