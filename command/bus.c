@@ -21,12 +21,14 @@
 #include "log.h"
 #include "partition.h"
 #include "process.h"
+#include "ram.h"
 #include "service.h"
 #include "state_area.h"
 #include "text.h"
 #include "window.h"
 
 #define BUS_GUEST_SILENT_USEC 60000000
+#define BUS_POOL_MIN 4096
 
 static uint64_t bus_page_up(uint64_t bytes)
 {
@@ -58,6 +60,9 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	}
 	if (class->pool_max && pool > class->pool_max)
 		pool = class->pool_max;
+	/* Data lie in the guest's RAM then; an area cannot be empty. */
+	if (partition->ram)
+		pool = BUS_POOL_MIN;
 	r = mullion_cp_window_new_bus(partition->core, &partition->uuid, &service->uuid,
 		bus_page_up(MULLION_BUS_CHANNEL_BYTES) +
 		devices * bus_page_up(class->channel_bytes), pool, &bus->window);
@@ -69,6 +74,7 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	}
 	bus->core = partition->core;
 	bus->partition = partition;
+	bus->ram = partition->ram ? mullion_cp_ram_ref(partition->ram) : NULL;
 	bus->service = service;
 	bus->number = ++partition->bus_last;
 	bus->service_number = ++partition->core->service_bus_next;
@@ -120,6 +126,7 @@ void mullion_cp_bus_free(struct mullion_cp_bus *bus)
 	while (bus->devices)
 		mullion_cp_device_free(bus->devices);
 	mullion_cp_window_free(bus->window);
+	mullion_cp_ram_unref(bus->ram);
 	free(bus);
 }
 
@@ -193,6 +200,18 @@ static void bus_on_served(void *arg, int error, uint32_t status,
 	mullion_cp_bus_answered(bus);
 }
 
+/* A class that only reads gets descriptors with which nothing else is possible. */
+static int bus_send_ram(const struct mullion_cp_bus *bus, uint64_t handle,
+			struct mullion_ram_map *map)
+{
+	bool read_only = bus->service->class->ram_read_only;
+
+	if (!bus->ram)
+		return 0;
+	mullion_cp_ram_describe_map(bus->ram, read_only, map);
+	return mullion_cp_ram_send(bus->ram, read_only, bus->service->process->sock, handle);
+}
+
 /* Has any of its devices been served?  Then the bus is adopted, too. */
 static bool bus_is_formatted(const struct mullion_cp_bus *bus)
 {
@@ -220,23 +239,33 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
 			.bus_inst_guid = bus->uuid,
 		},
 	};
-	struct mullion_window_header header;
+	struct {
+		struct mullion_window_header header;
+		struct mullion_ram_map map;
+	} parts;
+	uint32_t flags = 0;
 	void *payload;
 	int r;
 
 	command.handle = mullion_cp_control_handle(service->control);
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 		command.packet.create_bus.dev_count++;
-	mullion_cp_window_header(bus->window, &header);
-	payload = mullion_cp_payload(service,
-		bus_is_formatted(bus) ? MULLION_SERVER_ADOPT : 0, &header,
-		sizeof(header), &command.payload_bytes);
+	if (bus_is_formatted(bus))
+		flags |= MULLION_SERVER_ADOPT;
+	if (bus->ram)
+		flags |= MULLION_SERVER_RAM;
+	mullion_cp_window_header(bus->window, &parts.header);
+	r = bus_send_window(bus, command.handle);
+	if (!r)
+		r = bus_send_ram(bus, command.handle, &parts.map);
+	if (r < 0)
+		return r;
+	payload = mullion_cp_payload(service, flags, &parts,
+		bus->ram ? sizeof(parts) : sizeof(parts.header), &command.payload_bytes);
 	if (!payload)
 		return -ENOMEM;
 	command.payload = payload;
-	r = bus_send_window(bus, command.handle);
-	if (!r)
-		r = mullion_cp_control_send(service->control, &command);
+	r = mullion_cp_control_send(service->control, &command);
 	free(payload);
 	if (r < 0)
 		return r;

@@ -15,6 +15,7 @@
 #include "error.h"
 
 struct mullion_core;
+struct mullion_cp_ram;
 struct mullion_cp_window;
 struct mullion_partition;
 struct mullion_service;
@@ -29,6 +30,7 @@ struct mullion_service;
  * @number: as the guest knows it
  * @service_number: as the service knows it; unique in the daemon
  * @window: its window
+ * @ram: of a guest that gives its RAM; NULL: data lie in the window
  * @plugged: the guest can see the window; @offered: it was asked to be plugged
  * @leaving: it is being taken from a guest that runs
  * @unannouncing: its devices that the guest has not given back yet
@@ -50,6 +52,7 @@ struct mullion_cp_bus {
 	char name[96];
 	char guest_name[96];
 	struct mullion_cp_window *window;
+	struct mullion_cp_ram *ram;
 	bool plugged;
 	bool offered;
 	bool leaving;
@@ -137,7 +140,7 @@ json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus);
 /**
  * mullion_cp_payload() - payload of a command to a server
  * @class_part, @class_bytes: copied
- * @flags: MULLION_SERVER_ADOPT or 0
+ * @flags: MULLION_SERVER_*
  * @ret_bytes: its length
  *
  * Return: the payload, to be freed; NULL when out of memory.

@@ -36,6 +36,7 @@
 #include "log.h"
 #include "partition.h"
 #include "process.h"
+#include "ram.h"
 #include "service.h"
 #include "text.h"
 
@@ -311,6 +312,7 @@ static void partition_settle_stopped(struct mullion_partition *p)
 static void partition_release(struct mullion_partition *p)
 {
 	mullion_cp_window_free(p->window);
+	mullion_cp_ram_unref(p->ram);
 	free(p);
 }
 
@@ -371,6 +373,12 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
 	core->partitions = p;
 	*ret = p;
 	return 0;
+}
+
+void mullion_partition_set_ram(struct mullion_partition *p, struct mullion_cp_ram *ram)
+{
+	mullion_cp_ram_unref(p->ram);
+	p->ram = mullion_cp_ram_ref(ram);
 }
 
 void mullion_partition_free(struct mullion_partition *p)

@@ -57,11 +57,13 @@ struct mullion_partition_ops {
 
 struct mullion_cp_bus;
 struct mullion_cp_control;
+struct mullion_cp_ram;
 struct mullion_device_class;
 struct mullion_service;
 
 /**
  * struct mullion_partition - one guest partition; for the lower half alone
+ * @ram: of a guest that gives it to its services; NULL: they see windows only
  * @buses: linked by next, in the order of their numbers
  * @slots: bit mask of the windows' slots in use, 0 the command window's
  * @waiting, @waiting_count: what the user has added before the start
@@ -84,6 +86,7 @@ struct mullion_partition {
 	void *arg;
 	struct mullion_cp_window *window;
 	struct mullion_cp_control *control;
+	struct mullion_cp_ram *ram;
 	struct mullion_cp_bus *buses;
 	uint32_t bus_last;
 	uint64_t slots;
@@ -152,6 +155,16 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
 			  const guid_t *uuid,
 			  const struct mullion_partition_ops *ops, void *arg,
 			  struct mullion_partition **ret);
+
+/**
+ * mullion_partition_set_ram() - its services may see the guest's RAM: addresses
+ *	of data are guest-physical
+ * @ram: the partition takes a reference of its own
+ *
+ * Before the start.
+ */
+void mullion_partition_set_ram(struct mullion_partition *partition,
+			       struct mullion_cp_ram *ram);
 
 /**
  * mullion_partition_free() - forget it; what still runs for it is killed

@@ -121,15 +121,16 @@ static int process_parse_description(struct mullion_service_class *class,
 				     const char *text, size_t bytes)
 {
 	json_t *root = json_loadb(text, bytes, 0, NULL);
-	const char *type = NULL;
+	const char *type = NULL, *ram = "read-write";
 	json_int_t channel_bytes = 0, pool_share = 0, pool_max = 0;
 	int r = -EPROTO;
 
 	if (!root)
 		return -EPROTO;
-	if (!json_unpack(root, "{s:s, s:I, s:I, s?I}", "type", &type,
+	if (!json_unpack(root, "{s:s, s:I, s:I, s?I, s?s}", "type", &type,
 			 "channel_bytes", &channel_bytes,
-			 "pool_share", &pool_share, "pool_max", &pool_max) &&
+			 "pool_share", &pool_share, "pool_max", &pool_max,
+			 "guest_ram", &ram) &&
 	    !mullion_guid_parse(type, &class->type) &&
 	    !memcmp(&class->type, &class->devices->type, sizeof(class->type)) &&
 	    channel_bytes > 0 && channel_bytes <= INT32_MAX &&
@@ -137,6 +138,7 @@ static int process_parse_description(struct mullion_service_class *class,
 		class->channel_bytes = (uint64_t)channel_bytes;
 		class->pool_share = (uint64_t)pool_share;
 		class->pool_max = (uint64_t)pool_max;
+		class->ram_read_only = !strcmp(ram, "read");
 		r = 0;
 	}
 	json_decref(root);

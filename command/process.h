@@ -30,6 +30,7 @@ struct mullion_process;
  * @channel_bytes: of one device's channel
  * @pool_share: bytes of pool that one device is guaranteed
  * @pool_max: most bytes of pool that are of use to one bus; 0: no limit
+ * @ram_read_only: it only reads guest RAM, where it is given
  * @services: that exist
  * @standby: started and sandboxed, owned by no service; NULL if none
  * @standby_failures: of the last stand-bys, one after the other
@@ -44,6 +45,7 @@ struct mullion_service_class {
 	uint64_t channel_bytes;
 	uint64_t pool_share;
 	uint64_t pool_max;
+	bool ram_read_only;
 	unsigned int services;
 	struct mullion_process *standby;
 	unsigned int standby_failures;

@@ -99,6 +99,7 @@ struct mullion_request {
  *	message class what its messages say
  * @features: offered, MULLION_EXTF_*
  * @pool_share: bytes of pool that one device is guaranteed
+ * @ram_read_only: of guests that give their RAM it only reads
  * @device_bytes: of the class's private part of a device, zeroed at start
  * @syscalls: seccomp: what the class needs beyond the layer's own list,
  *	system call numbers, ended by -1
@@ -137,6 +138,7 @@ struct mullion_class {
 	uint32_t max_outstanding;
 	uint64_t features;
 	uint64_t pool_share;
+	bool ram_read_only;
 	size_t device_bytes;
 	const int *syscalls;
 	const int *uring_opcodes;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../channel/guard.h"
 #include "sandbox.h"
 #include "service.h"
 #include "uring.h"
@@ -314,12 +315,13 @@ static int main_describe(const struct mullion_class *class)
 	       "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\", \"version\": %u, "
 	       "\"channel_bytes\": %llu, \"pool_share\": %llu, "
 	       "\"max_outstanding\": %u, \"queue_slots\": %u, "
-	       "\"queue_pairs\": %u}\n", class->name,
+	       "\"queue_pairs\": %u, \"guest_ram\": \"%s\"}\n", class->name,
 	       b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9],
 	       b[10], b[11], b[12], b[13], b[14], b[15], class->channel_version,
 	       (unsigned long long)service_attach_channel_bytes(class),
 	       (unsigned long long)class->pool_share, class->max_outstanding,
-	       class->queue_slots, class->queue_pairs);
+	       class->queue_slots, class->queue_pairs,
+	       class->ram_read_only ? "read" : "read-write");
 	return fflush(stdout) ? 1 : 0;
 }
 
@@ -376,7 +378,7 @@ static int main_serve(const struct mullion_class *class, uid_t uid)
 	step = "signals";
 	ret = mullion_doorbell_watchdog(MAIN_SLOW_MS);
 	if (!ret)
-		ret = mullion_ram_init();
+		ret = mullion_guard_init();
 	if (ret < 0)
 		goto fail;
 	ret = main_sandbox(class, uid);

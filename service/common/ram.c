@@ -14,26 +14,25 @@
  * ranges, so no message can name them.
  *
  * Files that we were given need not be sealed: somebody else's machine monitor
- * made them.  If one becomes shorter, our next access raises SIGBUS (the
- * kernel's own accesses fail with EFAULT, and that request is answered with an
- * error).  The handler puts memory of our own there, notes that this RAM is
- * lost, and the access goes on; the layer above answers nothing of what it
- * found and stops the channels of that guest.  So does a write to RAM that was
- * given read-only.
+ * made them.  If one becomes shorter, our next access finds memory of our own
+ * there (channel/guard.c; the kernel's own accesses fail with EFAULT, and that
+ * request is answered with an error).  This RAM is lost then: the layer above
+ * answers nothing of what it found and stops the channels of that guest.  So
+ * does a write to RAM that was given read-only.
  *
  * Limits: MULLION_RAM_REGIONS_MAX and _RESERVED_MAX; addresses below 2^46.
  */
 #include "ram.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "../../channel/guard.h"
+
 #define RAM_PAGE	4096U
-#define RAM_UNIT_MAX	(1ULL << 30)
 #define RAM_INTERVALS	(MULLION_RAM_REGIONS_MAX + MULLION_RAM_RESERVED_MAX)
 
 struct ram_interval {
@@ -42,7 +41,7 @@ struct ram_interval {
 };
 
 struct mullion_ram {
-	uint8_t *base;			/* of address 0; a multiple of @unit */
+	uint8_t *base;			/* of address 0 */
 	uint64_t span;
 	void *reserved;			/* what was mapped for it, and bytes of that */
 	uint64_t reserved_bytes;
@@ -50,51 +49,13 @@ struct mullion_ram {
 	struct ram_interval data[RAM_INTERVALS];
 	unsigned int channel_count;
 	struct ram_interval channels[MULLION_RAM_RESERVED_MAX];
-	uint64_t unit;			/* bytes that can be replaced at a time */
 	bool read_only;
-	volatile sig_atomic_t lost;
-	struct mullion_ram *next;
+	struct mullion_guard guard;	/* of @span from @base */
 };
-
-/* Read by the signal handler, which runs on this same thread. */
-static struct mullion_ram *volatile ram_list;
-
-/* ---- memory that is gone ------------------------------------------------------ */
-
-static void ram_fault(int number, siginfo_t *info, void *context)
-{
-	uint8_t *address = info->si_addr;
-	struct mullion_ram *ram;
-
-	(void)context;
-	for (ram = ram_list; ram; ram = ram->next) {
-		uint64_t offset = (uint64_t)(address - ram->base);
-
-		if (address < ram->base || offset >= ram->span)
-			continue;
-		offset -= offset % ram->unit;
-		if (mmap(ram->base + offset, ram->unit, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-			break;
-		ram->lost = 1;
-		return;
-	}
-	/* Not ours to explain: the access is repeated, and fatal. */
-	signal(number, SIG_DFL);
-}
-
-int mullion_ram_init(void)
-{
-	struct sigaction action = { .sa_sigaction = ram_fault, .sa_flags = SA_SIGINFO };
-
-	if (sigaction(SIGBUS, &action, NULL) < 0 || sigaction(SIGSEGV, &action, NULL) < 0)
-		return -errno;
-	return 0;
-}
 
 bool mullion_ram_lost(const struct mullion_ram *ram)
 {
-	return ram->lost;
+	return ram->guard.lost;
 }
 
 /* ---- intervals ------------------------------------------------------------------ */
@@ -238,16 +199,13 @@ static int ram_find_unit(struct mullion_ram *ram, const struct mullion_ram_map *
 {
 	for (uint32_t i = 0; i < map->region_count; i++) {
 		uint32_t index = map->regions[i].fd_index;
-		struct stat st;
 		uint64_t unit;
 
 		if (index >= fd_count || fds[index] < 0)
 			return -ENOENT;
-		if (fstat(fds[index], &st) < 0)
-			return -errno;
-		unit = (uint64_t)st.st_blksize;
-		if (unit > ram->unit && unit <= RAM_UNIT_MAX && !(unit & (unit - 1)))
-			ram->unit = unit;
+		unit = mullion_guard_unit(fds[index]);
+		if (unit > ram->guard.unit)
+			ram->guard.unit = unit;
 	}
 	return 0;
 }
@@ -255,16 +213,18 @@ static int ram_find_unit(struct mullion_ram *ram, const struct mullion_ram_map *
 /* Room for whole units: no mapping may go beyond it. */
 static int ram_reserve(struct mullion_ram *ram)
 {
-	uint64_t skip;
+	uint64_t unit = ram->guard.unit, skip;
 
-	ram->span = (ram->span + ram->unit - 1) / ram->unit * ram->unit;
-	ram->reserved_bytes = ram->span + ram->unit;
+	ram->span = (ram->span + unit - 1) / unit * unit;
+	ram->reserved_bytes = ram->span + unit;
 	ram->reserved = mmap(NULL, ram->reserved_bytes, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (ram->reserved == MAP_FAILED)
 		return -errno;
-	skip = -(uint64_t)(uintptr_t)ram->reserved % ram->unit;
+	skip = -(uint64_t)(uintptr_t)ram->reserved % unit;
 	ram->base = (uint8_t *)ram->reserved + skip;
+	ram->guard.base = ram->base;
+	ram->guard.bytes = ram->span;
 	return 0;
 }
 
@@ -276,7 +236,7 @@ int mullion_ram_open(struct mullion_ram **ret, const struct mullion_ram_map *map
 
 	if (!ram)
 		return -ENOMEM;
-	ram->unit = RAM_PAGE;
+	ram->guard.unit = RAM_PAGE;
 	r = ram_check(ram, map);
 	if (!r)
 		r = ram_find_unit(ram, map, fds, fd_count);
@@ -288,8 +248,7 @@ int mullion_ram_open(struct mullion_ram **ret, const struct mullion_ram_map *map
 		r = ram_map_region(ram, &map->regions[i], fds[map->regions[i].fd_index]);
 	if (r < 0)
 		goto unmap;
-	ram->next = ram_list;
-	ram_list = ram;
+	mullion_guard_add(&ram->guard);
 	*ret = ram;
 	return 0;
 
@@ -302,18 +261,9 @@ free:
 
 void mullion_ram_close(struct mullion_ram *ram)
 {
-	struct mullion_ram *other;
-
 	if (!ram)
 		return;
-	if (ram_list == ram) {
-		ram_list = ram->next;
-	} else {
-		for (other = ram_list; other && other->next != ram; other = other->next)
-			;
-		if (other)
-			other->next = ram->next;
-	}
+	mullion_guard_remove(&ram->guard);
 	munmap(ram->reserved, ram->reserved_bytes);
 	free(ram);
 }

@@ -9,13 +9,6 @@
 #include "address.h"
 
 /**
- * mullion_ram_init() - catch what a file that became shorter raises
- *
- * Once, before the sandbox.  Return: 0 or negative errno.
- */
-int mullion_ram_init(void);
-
-/**
  * mullion_ram_open() - map guest RAM
  * @ret: on success, to be given to mullion_ram_close()
  * @map: what is where; private copy, checked here

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../channel/guard.h"
 #include "../../service/common/ram.h"
 
 #define MIB (1ULL << 20)
@@ -198,7 +199,7 @@ static void read_only(void **state)
 	assert_int_equal(*at, 7);
 	assert_false(mullion_ram_lost(ram));
 	/* A write anyway costs that guest, and changes nothing of it. */
-	assert_int_equal(mullion_ram_init(), 0);
+	assert_int_equal(mullion_guard_init(), 0);
 	*at = 8;
 	assert_true(mullion_ram_lost(ram));
 	assert_int_equal(shared[4096], 7);
@@ -220,7 +221,7 @@ static void shrinks(void **state)
 	mullion_ram_memory(ram, &memory);
 	at = mullion_memory_at(&memory, 0x100000000 + 4 * MIB, 4096);
 	*at = 3;
-	assert_int_equal(mullion_ram_init(), 0);	/* cmocka has its own, for each test */
+	assert_int_equal(mullion_guard_init(), 0);	/* cmocka has its own, for each test */
 	assert_int_equal(ftruncate(own, 9 * MIB), 0);
 	assert_int_equal(*at, 0);
 	assert_true(mullion_ram_lost(ram));
