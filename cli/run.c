@@ -32,6 +32,10 @@ enum {
 	RUN_APPEND,
 	RUN_ACCEL,
 	RUN_MACHINE,
+	RUN_ADDRESSING,
+	RUN_WINDOW,
+	RUN_HUGEPAGES,
+	RUN_NUMA,
 	RUN_TIMEOUT,
 	RUN_NET,
 };
@@ -57,6 +61,17 @@ const struct mullion_option mullion_run_options[] = {
 	  .complete = MULLION_COMPLETE_WORDS, .words = "auto kvm tcg" },
 	{ .id = RUN_MACHINE, .name = "machine", .arg = "WHICH", .help = "pc or q35 (pc)",
 	  .complete = MULLION_COMPLETE_WORDS, .words = "pc q35" },
+	{ .id = RUN_ADDRESSING, .name = "addressing", .arg = "WHICH",
+	  .help = "window, or guest-physical: services see its RAM (window)",
+	  .complete = MULLION_COMPLETE_WORDS, .words = "window guest-physical" },
+	{ .id = RUN_WINDOW, .name = "window", .arg = "WHERE",
+	  .help = "channels in pci, or with guest-physical in ram (pci)",
+	  .complete = MULLION_COMPLETE_WORDS, .words = "pci ram" },
+	{ .id = RUN_HUGEPAGES, .name = "hugepages", .arg = "SIZE",
+	  .help = "with guest-physical: RAM of such pages: off, 2M or 1G (off)",
+	  .complete = MULLION_COMPLETE_WORDS, .words = "off 2M 1G" },
+	{ .id = RUN_NUMA, .name = "numa", .arg = "N",
+	  .help = "with guest-physical: NUMA nodes (1)" },
 	{ .id = 'n', .name = "name", .arg = "NAME", .help = "name of the guest" },
 	{ .id = RUN_TIMEOUT, .name = "timeout", .arg = "SECONDS",
 	  .help = "kill the guest after so long, exit with 124" },
@@ -69,6 +84,7 @@ static int run_numbers(struct mullion_cli *cli, json_t *guest)
 {
 	const char *memory = mullion_cli_option(cli, 'm');
 	const char *cpus = mullion_cli_option(cli, 'c');
+	const char *numa = mullion_cli_option(cli, RUN_NUMA);
 	const char *timeout = mullion_cli_option(cli, RUN_TIMEOUT);
 	uint64_t value;
 
@@ -81,6 +97,11 @@ static int run_numbers(struct mullion_cli *cli, json_t *guest)
 		if (mullion_report_parse_number(cpus, 1, 255, &value))
 			return mullion_cli_usage(cli, "`%s' is no number from 1 to 255", cpus);
 		json_object_set_new(guest, "cpus", json_integer(value));
+	}
+	if (numa) {
+		if (mullion_report_parse_number(numa, 1, 8, &value))
+			return mullion_cli_usage(cli, "`%s' is no number from 1 to 8", numa);
+		json_object_set_new(guest, "numa", json_integer(value));
 	}
 	if (timeout) {
 		char *end;
@@ -117,6 +138,8 @@ static int run_definition(struct mullion_cli *cli, const char *name, json_t *gue
 	} texts[] = {
 		{ RUN_ROOT, "root" }, { RUN_KERNEL, "kernel" }, { RUN_INITRD, "initrd" },
 		{ RUN_APPEND, "append" }, { RUN_ACCEL, "accel" }, { RUN_MACHINE, "machine" },
+		{ RUN_ADDRESSING, "addressing" }, { RUN_WINDOW, "window" },
+		{ RUN_HUGEPAGES, "hugepages" },
 	};
 	json_t *disks = json_array(), *nets = json_array(), *command = json_array();
 	char *cwd = getcwd(NULL, 0);

@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "bus.h"
 #include "process.h"
+#include "ram.h"
 #include "service.h"
 #include "text.h"
 #include "window.h"
@@ -100,13 +102,17 @@ static int access_read_status(int proc, json_t *out)
 
 /* "/memfd:mullion-window-7 (deleted)" and the like; @note at least 160 bytes. */
 static void access_note(const struct mullion_service *service, const char *target,
-			char note[static 160])
+			uint64_t device, uint64_t inode, char note[static 160])
 {
 	const char *name = strstr(target, "memfd:mullion-");
 	unsigned int id;
 
 	note[0] = '\0';
-	if (!name)
+	for (const struct mullion_cp_bus *bus = service ? service->buses : NULL; bus;
+	     bus = bus->service_next)
+		if (bus->ram && mullion_cp_ram_is(bus->ram, device, inode))
+			snprintf(note, 160, "RAM of guest %s", bus->guest_name);
+	if (!name || note[0])
 		return;
 	name += strlen("memfd:mullion-");
 	if (!strncmp(name, "state-", 6)) {
@@ -158,12 +164,15 @@ static json_t *access_describe_fd(const struct mullion_service *service, int pro
 				  int dir, const char *fd)
 {
 	char target[4200], note[160];
+	struct stat st;
 	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return NULL;
 	target[n] = '\0';
-	access_note(service, target, note);
+	if (fstatat(dir, fd, &st, 0) < 0)
+		memset(&st, 0, sizeof(st));
+	access_note(service, target, st.st_dev, st.st_ino, note);
 	return json_pack("{s:i, s:o, s:s, s:s}", "fd", atoi(fd),
 			 "target", mullion_json_text(target, (size_t)n),
 			 "mode", access_mode(proc, fd), "note", note);
@@ -206,34 +215,64 @@ static int access_read_fds(const struct mullion_service *service, int proc, json
 
 /* ---- mappings ---------------------------------------------------------- */
 
+/* Which guests' RAM it can see, and whether it can change it: a row for each guest. */
+static void access_add_ram(const struct mullion_service *service, uint64_t device,
+			   uint64_t inode, const char *mode, uint64_t bytes, json_t *ram)
+{
+	const struct mullion_cp_bus *bus = service ? service->buses : NULL;
+	json_t *row = NULL;
+	size_t i;
+
+	while (bus && !(bus->ram && mullion_cp_ram_is(bus->ram, device, inode)))
+		bus = bus->service_next;
+	if (!bus)
+		return;
+	json_array_foreach(ram, i, row)
+		if (!strcmp(json_string_value(json_object_get(row, "guest")), bus->guest_name))
+			break;
+	if (i == json_array_size(ram)) {
+		row = json_pack("{s:s, s:s, s:i}", "guest", bus->guest_name, "access", "read",
+				"bytes", 0);
+		json_array_append_new(ram, row);
+	}
+	if (mode[1] == 'w')
+		json_object_set_new(row, "access", json_string("read-write"));
+	json_object_set_new(row, "bytes", json_integer(
+		json_integer_value(json_object_get(row, "bytes")) + (json_int_t)bytes));
+}
+
 static int access_read_maps(const struct mullion_service *service, int proc, json_t *out)
 {
 	char line[ACCESS_LINE];
 	FILE *f = access_open(proc, "maps");
-	json_t *shared = json_array(), *files = json_array();
+	json_t *shared = json_array(), *files = json_array(), *ram = json_array();
 
-	if (!f || !shared || !files) {
+	if (!f || !shared || !files || !ram) {
 		int r = f ? -ENOMEM : -errno;
 
 		if (f)
 			fclose(f);
 		json_decref(shared);
 		json_decref(files);
+		json_decref(ram);
 		return r;
 	}
 	while (fgets(line, sizeof(line), f)) {
-		unsigned long long from, to;
+		unsigned long long from, to, inode;
+		unsigned int major, minor;
 		char mode[8], note[160];
 		int at = 0;
 		json_t *one;
 
-		if (sscanf(line, "%llx-%llx %7s %*s %*s %*s %n", &from, &to, mode, &at) < 3 ||
-		    !at)
+		if (sscanf(line, "%llx-%llx %7s %*s %x:%x %llu %n", &from, &to, mode, &major,
+			   &minor, &inode, &at) < 6 || !at)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
 		if (line[at] != '/')
 			continue;
-		access_note(service, line + at, note);
+		access_note(service, line + at, makedev(major, minor), inode, note);
+		if (mode[3] == 's')
+			access_add_ram(service, makedev(major, minor), inode, mode, to - from, ram);
 		one = json_pack("{s:o, s:s, s:I, s:s}",
 				"target", mullion_json_text(line + at, strlen(line + at)),
 				"mode", mode, "bytes", (json_int_t)(to - from),
@@ -241,9 +280,30 @@ static int access_read_maps(const struct mullion_service *service, int proc, jso
 		json_array_append_new(mode[3] == 's' ? shared : files, one);
 	}
 	fclose(f);
+	json_object_set_new(out, "guest_ram", ram);
 	json_object_set_new(out, "shared_memory", shared);
 	json_object_set_new(out, "mapped_files", files);
 	return 0;
+}
+
+/* In plain words, whether guests have to trust it with everything. */
+static void access_say_what(const struct mullion_service *service, json_t *out)
+{
+	json_t *ram = json_object_get(out, "guest_ram"), *row;
+	char text[1024] = "";
+	size_t i;
+
+	if (!service || !ram)
+		return;
+	json_array_foreach(ram, i, row) {
+		size_t used = strlen(text);
+
+		snprintf(text + used, sizeof(text) - used, "%sall RAM of guest %s (%s)",
+			 i ? ", " : "", json_string_value(json_object_get(row, "guest")),
+			 json_string_value(json_object_get(row, "access")));
+	}
+	json_object_set_new(out, "sees", json_string(text[0] ? text :
+			    "of its guests, their windows only"));
 }
 
 /* ---- namespaces and limits --------------------------------------------- */
@@ -348,8 +408,8 @@ static int access_report(const char *name, const char *label, pid_t pid,
 		return mullion_error_set(err, -errno, "cannot look at", label,
 					 NULL, "%s: %s", path, strerror(errno));
 	unreadable = json_array();
-	out = json_pack("{s:s, s:i, s:o}", "service", name, "pid", (int)pid,
-			"unreadable", unreadable);
+	out = json_pack("{s:s, s:i, s:s, s:o}", "service", name, "pid", (int)pid,
+			"sees", "", "unreadable", unreadable);
 	if (!out) {
 		close(proc);
 		return mullion_error_set(err, -ENOMEM, "cannot look at", label,
@@ -358,6 +418,7 @@ static int access_report(const char *name, const char *label, pid_t pid,
 	access_note_failure(unreadable, "status", access_read_status(proc, out));
 	access_note_failure(unreadable, "descriptors", access_read_fds(service, proc, out));
 	access_note_failure(unreadable, "mappings", access_read_maps(service, proc, out));
+	access_say_what(service, out);
 	access_note_failure(unreadable, "namespaces", access_read_namespaces(proc, out));
 	access_note_failure(unreadable, "limits", access_read_limits(proc, out));
 	access_note_failure(unreadable, "root", access_read_root(proc, out));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -12,6 +13,16 @@
 #include "spec.h"
 
 #define BOOT_WHAT "cannot start guest"
+
+/* A kernel that unpacks itself in place may need what is below. */
+#define BOOT_KERNEL_BYTES	(96ULL << 20)
+/* QEMU's and the firmware's tables at the top of low RAM, and then some. */
+#define BOOT_TABLES_BYTES	(32ULL << 20)
+/* Kernels before 3.8 want their initrd below. */
+#define BOOT_INITRD_END		(2ULL << 30)
+#define BOOT_RESERVED_MIN	(16ULL << 20)
+#define BOOT_RESERVED_MAX	(64ULL << 20)
+#define BOOT_RESERVED_ALIGN	(2ULL << 20)
 
 static int boot_copy(char *out, size_t size, const char *a, const char *b)
 {
@@ -91,7 +102,8 @@ static int boot_find(struct mullion_boot *boot, const struct mullion_definition 
 }
 
 static int boot_decide(struct mullion_boot *boot, const struct mullion_definition *def,
-		       const struct mullion_paths *paths, struct mullion_error *err)
+		       const struct mullion_paths *paths, const char *extra,
+		       struct mullion_error *err)
 {
 	bool command = def->command[0] != NULL;
 	int n, r;
@@ -103,9 +115,9 @@ static int boot_decide(struct mullion_boot *boot, const struct mullion_definitio
 		return mullion_error_set(err, r, BOOT_WHAT, def->name, NULL, "a path is too long");
 	if (r)
 		return r;
-	n = snprintf(boot->append, sizeof(boot->append), "%sconsole=ttyS0 panic=-1%s%s%s",
+	n = snprintf(boot->append, sizeof(boot->append), "%sconsole=ttyS0 panic=-1%s%s%s%s%s",
 		     def->root ? "root=/dev/sda rw " : "", command ? " quiet" : "",
-		     def->append ? " " : "", def->append ? def->append : "");
+		     extra[0] ? " " : "", extra, def->append ? " " : "", def->append ? def->append : "");
 	if ((size_t)n >= sizeof(boot->append))
 		return mullion_error_set(err, -E2BIG, BOOT_WHAT, def->name, "shorten append",
 					 "the kernel command line is longer than %zu bytes",
@@ -118,13 +130,43 @@ int mullion_boot_check(const struct mullion_definition *def, const struct mullio
 {
 	struct mullion_boot boot;
 
-	return boot_decide(&boot, def, paths, err);
+	return boot_decide(&boot, def, paths, "", err);
+}
+
+int mullion_boot_reserve(const struct mullion_definition *def, const struct mullion_paths *paths,
+			 uint64_t low_bytes, uint64_t *ret_gpa, uint64_t *ret_bytes,
+			 struct mullion_error *err)
+{
+	uint64_t end = low_bytes < BOOT_INITRD_END ? low_bytes : BOOT_INITRD_END;
+	uint64_t bytes = def->memory / 16, above = BOOT_TABLES_BYTES;
+	struct mullion_boot boot;
+	struct stat st;
+	int r = boot_decide(&boot, def, paths, "", err);
+
+	if (r)
+		return r;
+	if (boot.initrd[0] && !stat(boot.initrd, &st))
+		above += (uint64_t)st.st_size;
+	bytes = bytes < BOOT_RESERVED_MIN ? BOOT_RESERVED_MIN :
+		bytes > BOOT_RESERVED_MAX ? BOOT_RESERVED_MAX : bytes;
+	bytes &= ~(BOOT_RESERVED_ALIGN - 1);
+	if (end < BOOT_KERNEL_BYTES + bytes + above)
+		return mullion_error_set(err, -ENOSPC, BOOT_WHAT, def->name,
+					 "give it more memory, or leave out window",
+					 "memory is %lluM, and window ram needs at least %lluM here",
+					 (unsigned long long)def->memory >> 20,
+					 (unsigned long long)(BOOT_KERNEL_BYTES + bytes + above +
+							      (1 << 20)) >> 20);
+	*ret_gpa = (end - above - bytes) & ~(BOOT_RESERVED_ALIGN - 1);
+	*ret_bytes = bytes;
+	return 0;
 }
 
 int mullion_boot_prepare(struct mullion_boot *boot, const struct mullion_definition *def,
-			 const struct mullion_paths *paths, struct mullion_error *err)
+			 const struct mullion_paths *paths, const char *extra,
+			 struct mullion_error *err)
 {
-	int r = boot_decide(boot, def, paths, err);
+	int r = boot_decide(boot, def, paths, extra, err);
 
 	if (r || !def->command[0])
 		return r;

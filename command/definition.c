@@ -14,6 +14,7 @@
 #include "definition.h"
 #include "definition_field.h"
 #include "net_spec.h"
+#include "ram.h"
 #include "spec.h"
 
 #define DEFINITION_MEMORY_MIN	(64ULL << 20)
@@ -26,7 +27,8 @@
 enum {
 	FIELD_NAME, FIELD_TYPE, FIELD_MEMORY, FIELD_CPUS, FIELD_ACCEL, FIELD_MACHINE,
 	FIELD_KERNEL, FIELD_INITRD, FIELD_APPEND, FIELD_ROOT, FIELD_DISK, FIELD_NET,
-	FIELD_COMMAND, FIELD_TIMEOUT, FIELDS,
+	FIELD_COMMAND, FIELD_TIMEOUT, FIELD_ADDRESSING, FIELD_WINDOW, FIELD_HUGEPAGES,
+	FIELD_NUMA, FIELDS,
 };
 
 static const struct definition_field definition_fields[FIELDS] = {
@@ -44,11 +46,19 @@ static const struct definition_field definition_fields[FIELDS] = {
 	[FIELD_NET] =		{ "nets",	"Net",		JSON_ARRAY },
 	[FIELD_COMMAND] =	{ "command",	"Command",	JSON_ARRAY },
 	[FIELD_TIMEOUT] =	{ "timeout",	"Timeout",	JSON_REAL },
+	[FIELD_ADDRESSING] =	{ "addressing",	"Addressing",	JSON_STRING },
+	[FIELD_WINDOW] =	{ "window",	"Window",	JSON_STRING },
+	[FIELD_HUGEPAGES] =	{ "hugepages",	"Hugepages",	JSON_STRING },
+	[FIELD_NUMA] =		{ "numa",	"NUMA",		JSON_INTEGER },
 };
 
 static const char * const accel_names[] = { "auto", "kvm", "tcg", NULL };
 static const char * const machine_names[] = { "pc", "q35", NULL };
 static const char * const type_names[] = { "vm", "process", NULL };
+static const char * const addressing_names[] = { "window", "guest-physical", NULL };
+static const char * const window_names[] = { "pci", "ram", NULL };
+static const char * const hugepages_names[] = { "off", "2M", "1G", NULL };
+static const uint64_t hugepages_bytes[] = { 0, 2ULL << 20, 1ULL << 30 };
 
 static void *definition_new(void)
 {
@@ -59,6 +69,7 @@ static void *definition_new(void)
 	def->refs = 1;
 	def->memory = 512ULL << 20;
 	def->cpus = 1;
+	def->numa = 1;
 	return def;
 }
 
@@ -256,9 +267,50 @@ static int definition_set(void *arg, int field, const char *text, const char *cw
 					    why);
 	case FIELD_TIMEOUT:
 		return definition_seconds(&def->timeout, text, why);
+	case FIELD_ADDRESSING:
+		r = definition_enum(text, addressing_names, why);
+		def->guest_physical = r == 1;
+		return r < 0 ? r : 0;
+	case FIELD_WINDOW:
+		r = definition_enum(text, window_names, why);
+		def->window_ram = r == 1;
+		return r < 0 ? r : 0;
+	case FIELD_HUGEPAGES:
+		r = definition_enum(text, hugepages_names, why);
+		if (r >= 0)
+			def->hugepages = hugepages_bytes[r];
+		return r < 0 ? r : 0;
+	case FIELD_NUMA:
+		r = definition_number(text, false, 1, MULLION_CP_RAM_NODES_MAX, &number, why);
+		if (!r)
+			def->numa = (unsigned int)number;
+		return r;
 	default:
 		return -EINVAL;
 	}
+}
+
+/* What is said of the guest's RAM. */
+static int definition_check_ram(const struct mullion_definition *def, struct definition_why *why)
+{
+	uint64_t unit = def->hugepages ? def->hugepages : 1ULL << 20;
+
+	if (def->process && def->guest_physical)
+		return definition_why_set(why, "addressing is guest-physical, but a guest of type process has no RAM of its own");
+	if (def->window_ram && !def->guest_physical)
+		return definition_why_set(why, "window is ram, which needs addressing guest-physical");
+	if (def->hugepages && !def->guest_physical)
+		return definition_why_set(why, "hugepages are for RAM that the daemon makes: they need addressing guest-physical");
+	if (def->numa > 1 && !def->guest_physical)
+		return definition_why_set(why, "numa is for RAM that the daemon makes: it needs addressing guest-physical");
+	if (def->guest_physical && def->memory > MULLION_CP_RAM_BYTES_MAX)
+		return definition_why_set(why, "memory is more than %llu GiB, the most with addressing guest-physical",
+					  MULLION_CP_RAM_BYTES_MAX >> 30);
+	if (def->memory % (unit * def->numa))
+		return definition_why_set(why, "memory is %lluM, not a multiple of %u times %lluM, a page for each NUMA node",
+					  (unsigned long long)def->memory >> 20, def->numa,
+					  (unsigned long long)unit >> 20);
+	return 0;
 }
 
 static int definition_check(const void *arg, struct definition_why *why)
@@ -272,7 +324,16 @@ static int definition_check(const void *arg, struct definition_why *why)
 		return definition_why_set(why, "a guest of type process has no kernel, initrd, append, root or command");
 	if (def->initrd && !def->kernel)
 		return definition_why_set(why, "initrd is given without kernel");
-	return 0;
+	return definition_check_ram(def, why);
+}
+
+static const char *definition_hugepages(const struct mullion_definition *def)
+{
+	size_t i = 0;
+
+	while (hugepages_bytes[i] != def->hugepages)
+		i++;
+	return hugepages_names[i];
 }
 
 json_t *mullion_definition_describe(const struct mullion_definition *def)
@@ -285,7 +346,15 @@ json_t *mullion_definition_describe(const struct mullion_definition *def)
 			 "accel", accel_names[def->accel], "machine", machine_names[def->q35],
 			 "kernel", def->kernel, "initrd", def->initrd, "append", def->append,
 			 "root", def->root, "disks", definition_list(def->disks),
-			 "nets", definition_list(def->nets), "command", definition_list(def->command), "timeout", def->timeout);
+			 "nets", definition_list(def->nets),
+			 "command", definition_list(def->command), "timeout", def->timeout);
+	if (!json || def->process)
+		return json;
+	json_object_set_new(json, "addressing",
+			    json_string(addressing_names[def->guest_physical]));
+	json_object_set_new(json, "window", json_string(window_names[def->window_ram]));
+	json_object_set_new(json, "hugepages", json_string(definition_hugepages(def)));
+	json_object_set_new(json, "numa", json_integer(def->numa));
 	return json;
 }
 

@@ -14,6 +14,10 @@
  *	CPUs=2
  *	Accel=auto|kvm|tcg
  *	Machine=pc|q35
+ *	Addressing=window|guest-physical
+ *	Window=pci|ram
+ *	Hugepages=off|2M|1G
+ *	NUMA=1
  *	Kernel=/boot/vmlinuz
  *	Initrd=/boot/initrd.img
  *	Append=debug
@@ -50,6 +54,10 @@ enum mullion_accel {
  * @name: of the guest
  * @process: a plain process, no VM
  * @q35: machine type q35 instead of pc
+ * @guest_physical: services may see the guest's RAM
+ * @window_ram: channels lie in it, and both sides poll; with @guest_physical
+ * @hugepages: bytes of the pages that RAM is made of; 0: ordinary ones
+ * @numa: nodes that RAM is divided into, 1: none
  * @memory: bytes
  * @kernel, @initrd: absolute paths; NULL: the default
  * @append: added to the kernel command line, or NULL
@@ -64,6 +72,10 @@ struct mullion_definition {
 	char name[MULLION_NAME_MAX + 1];
 	bool process;
 	bool q35;
+	bool guest_physical;
+	bool window_ram;
+	uint64_t hugepages;
+	unsigned int numa;
 	enum mullion_accel accel;
 	uint64_t memory;
 	unsigned int cpus;

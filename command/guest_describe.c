@@ -81,6 +81,7 @@ json_t *mullion_cp_guest_describe(struct mullion_cp_guest *g)
 	json_object_set_new(json, "definition", mullion_definition_describe(g->definition));
 	json_object_set_new(json, "control", p ? mullion_partition_describe_control(p) :
 			    json_null());
+	json_object_set_new(json, "ram", g->ram ? mullion_cp_ram_describe(g->ram) : json_null());
 	json_object_set_new(json, "windows", p ? mullion_partition_describe_windows(p) :
 			    json_array());
 	json_object_set_new(json, "buses", p ? mullion_partition_describe_buses(p) :

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "partition.h"
 #include "qemu.h"
+#include "ram.h"
 #include "text.h"
 
 #define GUEST_TEXT_BYTES	256
@@ -76,6 +77,7 @@ struct mullion_guest_wait {
  * @exit_kind, @exit_status, @exit_reason: of the last run
  * @start_usec: of the last start, since 1970; 0: never
  * @start_clock, @online_clock: of the last start, monotonic
+ * @ram: what its services see of it; NULL: nothing
  * @line, @line_bytes: of the console, being put together
  */
 struct mullion_cp_guest {
@@ -102,6 +104,7 @@ struct mullion_cp_guest {
 
 	struct guest_facts facts;
 	struct mullion_partition *partition;
+	struct mullion_cp_ram *ram;
 	struct mullion_qemu *qemu;
 	struct mullion_console *console;
 	struct mullion_console *command;

@@ -19,6 +19,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "../abi/ext.h"
 #include "device_class.h"
 #include "guest_private.h"
 #include "host.h"
@@ -31,6 +32,7 @@ static void guest_run_finish(struct mullion_cp_guest *g)
 
 	mullion_partition_free(g->partition);
 	g->partition = NULL;
+	g->ram = mullion_cp_ram_unref(g->ram);
 	guest_judge(g);
 	g->running = false;
 	if (g->state == MULLION_GUEST_CRASHED)
@@ -124,6 +126,8 @@ static void guest_qemu_event(void *arg, const char *name, json_t *data)
 			g->facts.shutdown = true;
 		g->state = MULLION_GUEST_SHUTTING_DOWN;
 	} else if (!strcmp(name, "RESET")) {
+		if (g->ram)
+			mullion_cp_ram_boot(g->ram);
 		/* Firmware and machine reset several times over. */
 		if (g->state == MULLION_GUEST_SHUTTING_DOWN ||
 		    g->state == MULLION_GUEST_RESETTING)
@@ -221,6 +225,21 @@ static int guest_run_windows(struct mullion_cp_guest *g, struct mullion_qemu_opt
 	return 0;
 }
 
+/* What the kernel has to know of channels in its RAM: where, and to keep away. */
+static void guest_run_append(const struct mullion_cp_guest *g, char *text, size_t size)
+{
+	const struct mullion_ram_map *map = g->ram ? &g->ram->map : NULL;
+
+	text[0] = '\0';
+	if (!g->definition->window_ram || !map)
+		return;
+	snprintf(text, size, "memmap=%lluK$%#llx visorbus.control=%#llx:%#x",
+		 (unsigned long long)map->reserved[0].bytes >> 10,
+		 (unsigned long long)map->reserved[0].gpa,
+		 (unsigned long long)map->reserved[0].gpa,
+		 MULLION_CONTROL_AREA_BYTES);
+}
+
 static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *err)
 {
 	char uuid[MULLION_GUID_TEXT];
@@ -228,12 +247,15 @@ static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *er
 		.definition = g->definition,
 		.uuid = mullion_guid_text(&g->uuid, uuid),
 		.kvm = g->kvm,
+		.ram = g->ram,
 	};
 	int serials[MULLION_QEMU_SERIALS];
 	struct mullion_boot boot;
+	char extra[256];
 	int r;
 
-	r = mullion_boot_prepare(&boot, g->definition, &g->daemon->paths, err);
+	guest_run_append(g, extra, sizeof(extra));
+	r = mullion_boot_prepare(&boot, g->definition, &g->daemon->paths, extra, err);
 	if (r)
 		return r;
 	options.boot = &boot;
@@ -459,6 +481,38 @@ static int guest_run_check(struct mullion_cp_guest *g, struct mullion_error *err
 	return mullion_boot_check(g->definition, &g->daemon->paths, err);
 }
 
+/* RAM that its services will see, and in it the range where channels may lie. */
+static int guest_run_ram(struct mullion_cp_guest *g, struct mullion_error *err)
+{
+	const struct mullion_definition *def = g->definition;
+	const struct mullion_cp_ram_wish wish = {
+		.name = def->name,
+		.bytes = def->memory,
+		.page_bytes = def->hugepages,
+		.nodes = def->numa,
+		.q35 = def->q35,
+	};
+	struct mullion_ram_region machine[2];
+	uint64_t gpa, bytes;
+	int r;
+
+	if (!def->guest_physical)
+		return 0;
+	if (def->window_ram)
+		return mullion_error_set(err, -EOPNOTSUPP, "cannot start guest", def->name,
+					 "leave out window", "this daemon places no channels in RAM");
+	r = mullion_cp_ram_new(&g->ram, &wish, err);
+	if (r || !def->window_ram)
+		return r;
+	mullion_cp_ram_layout(def->memory, def->q35, machine);
+	r = mullion_boot_reserve(def, &g->daemon->paths, machine[0].bytes, &gpa, &bytes, err);
+	if (r)
+		return r;
+	r = mullion_cp_ram_reserve(g->ram, gpa, bytes);
+	return r ? mullion_error_set(err, r, "cannot start guest", def->name, NULL,
+				     "cannot map its channels' RAM: %s", strerror(-r)) : 0;
+}
+
 static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error *err)
 {
 	const struct mullion_definition *def = g->definition;
@@ -471,6 +525,8 @@ static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error 
 	if (r)
 		return mullion_error_set(err, r, "cannot start guest", def->name, NULL,
 					 "cannot make its command window: %s", strerror(-r));
+	if (g->ram)
+		mullion_partition_set_ram(g->partition, g->ram);
 	if (def->root)
 		r = mullion_partition_add(g->partition, &mullion_disk_class, def->root, NULL, err);
 	for (i = 0; !r && def->disks[i]; i++)
@@ -541,8 +597,11 @@ int mullion_cp_guest_start(struct mullion_cp_guest *g, struct mullion_error *err
 	guest_run_reset(g);
 	r = guest_run_check(g, err);
 	if (!r)
+		r = guest_run_ram(g, err);
+	if (!r)
 		r = guest_run_partition(g, err);
 	if (r) {
+		g->ram = mullion_cp_ram_unref(g->ram);
 		g->exit_kind = GUEST_EXIT_FAILED;
 		g->exit_status = MULLION_EXIT_FAILED;
 		snprintf(g->exit_reason, sizeof(g->exit_reason), "%s", err->why);

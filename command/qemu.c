@@ -200,7 +200,7 @@ static int qemu_spawn(struct mullion_qemu *q, const struct mullion_qemu_options 
 		      const struct qemu_fds *fds, struct mullion_error *err)
 {
 	const char *name = options->definition->name;
-	int keep[MULLION_QEMU_WINDOWS_MAX + MULLION_QEMU_SERIALS + 2];
+	int keep[MULLION_QEMU_WINDOWS_MAX + MULLION_QEMU_SERIALS + MULLION_CP_RAM_NODES_MAX + 2];
 	int serials[MULLION_QEMU_SERIALS];
 	struct mullion_spawn spawn = { .socket = -1, .output = -1, .errors = fds->errors[1] };
 	char path[PATH_MAX];
@@ -218,6 +218,8 @@ static int qemu_spawn(struct mullion_qemu *q, const struct mullion_qemu_options 
 		keep[count++] = serials[i] = fds->serials[i][1];
 	for (i = 0; i < options->window_count; i++)
 		keep[count++] = options->windows[i].fd;
+	for (i = 0; options->ram && i < options->ram->file_count; i++)
+		keep[count++] = options->ram->fds[i];
 	if (options->boot->initrd_fd >= 0)
 		keep[count++] = options->boot->initrd_fd;
 	args = mullion_qemu_args(path, options, fds->monitor[1], serials);

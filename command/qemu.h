@@ -15,6 +15,7 @@
 #include "boot.h"
 #include "definition.h"
 #include "error.h"
+#include "ram.h"
 
 #define MULLION_QEMU_WINDOWS_MAX	16
 #define MULLION_QEMU_SERIALS		3
@@ -38,6 +39,7 @@ struct mullion_qemu_window {
  * @definition, @boot: of the guest
  * @uuid: text
  * @kvm: use KVM instead of TCG
+ * @ram: of the guest, where services see it; NULL: QEMU's own
  * @windows, @window_count: in the order in which the guest finds them
  */
 struct mullion_qemu_options {
@@ -45,6 +47,7 @@ struct mullion_qemu_options {
 	const struct mullion_boot *boot;
 	const char *uuid;
 	bool kvm;
+	const struct mullion_cp_ram *ram;
 	struct mullion_qemu_window windows[MULLION_QEMU_WINDOWS_MAX];
 	unsigned int window_count;
 };

@@ -8,7 +8,8 @@
  * Windows are plain functions of bus 0 on `pc`, where ACPI plugs and unplugs
  * them.  On q35 each sits behind a root port of its own that reserves address
  * space for BAR 2, because nothing else would leave room for it; a few spare
- * ports wait for windows that come later.
+ * ports wait for windows that come later.  A guest whose channels lie in its RAM
+ * has no windows at all.
  */
 
 #include <stdarg.h>
@@ -17,7 +18,7 @@
 
 #include "qemu_args.h"
 
-#define ARGS_MAX		160
+#define ARGS_MAX		192
 #define ARGS_SPARE_RESERVE	(256ULL << 20)
 #define ARGS_BALLAST		(4ULL << 30)
 #define ARGS_HOLE64		(32ULL << 30)
@@ -61,6 +62,8 @@ static void args_windows(struct args *args, const struct mullion_qemu_options *o
 	bool q35 = options->definition->q35;
 	unsigned int i;
 
+	if (options->definition->window_ram)
+		return;
 	/*
 	 * A BAR that fits nowhere below 4 GiB makes the firmware put all 64-bit
 	 * BARs above, out of the range that its MTRRs make uncached.  The kernel
@@ -91,6 +94,23 @@ static void args_windows(struct args *args, const struct mullion_qemu_options *o
 		args_root_port(args, i, ARGS_SPARE_RESERVE);
 }
 
+/*
+ * RAM in files that the daemon has made: QEMU maps them shared, and opens each
+ * anew, with the rights that the file gives.
+ */
+static void args_ram(struct args *args, const struct mullion_cp_ram *ram)
+{
+	for (unsigned int i = 0; i < ram->file_count; i++) {
+		args_add(args, "-object");
+		args_add(args, "memory-backend-file,id=ram%u,mem-path=/proc/self/fd/%d,size=%llu,share=on",
+			 i, ram->fds[i], (unsigned long long)(ram->bytes / ram->file_count));
+		if (ram->file_count == 1)
+			return;
+		args_add(args, "-numa");
+		args_add(args, "node,nodeid=%u,memdev=ram%u", i, i);
+	}
+}
+
 static void args_machine(struct args *args, const struct mullion_qemu_options *options)
 {
 	const struct mullion_definition *def = options->definition;
@@ -100,7 +120,10 @@ static void args_machine(struct args *args, const struct mullion_qemu_options *o
 	args_add(args, "-uuid");
 	args_add(args, "%s", options->uuid);
 	args_add(args, "-machine");
-	args_add(args, "%s", def->q35 ? "q35" : "pc");
+	args_add(args, "%s%s", def->q35 ? "q35" : "pc",
+		 options->ram && options->ram->file_count == 1 ? ",memory-backend=ram0" : "");
+	if (options->ram)
+		args_ram(args, options->ram);
 	args_add(args, "-accel");
 	args_add(args, "%s", options->kvm ? "kvm" : "tcg,thread=multi");
 	args_add(args, "-cpu");

@@ -56,12 +56,16 @@ static void test_ini_full(void **state)
 		  "Root=/d/root.img,serial=r\n"
 		  "disk=/d/one.img,ro\nDisk=null:1G\nTimeout=1.5\n"
 		  "Net=nat\nNet=lab,vlan=7,rate=1M\n"
+		  "Addressing=guest-physical\nWindow=ram\nHugepages=2M\nNUMA=2\n"
 		  "Command=/bin/sh\nCommand=-c\nCommand=exit 3\n");
 	assert_string_equal(def->name, "web");
 	assert_int_equal(def->memory, 1ULL << 30);
 	assert_int_equal(def->cpus, 2);
 	assert_int_equal(def->accel, MULLION_ACCEL_TCG);
 	assert_true(def->q35);
+	assert_true(def->guest_physical && def->window_ram);
+	assert_int_equal(def->hugepages, 2 << 20);
+	assert_int_equal(def->numa, 2);
 	assert_string_equal(def->kernel, "/boot/k");
 	assert_string_equal(def->initrd, "/boot/i");
 	assert_string_equal(def->append, "a=b c");
@@ -86,6 +90,9 @@ static void test_ini_defaults(void **state)
 	assert_int_equal(def->memory, 512ULL << 20);
 	assert_int_equal(def->cpus, 1);
 	assert_false(def->process);
+	assert_false(def->guest_physical || def->window_ram);
+	assert_int_equal(def->hugepages, 0);
+	assert_int_equal(def->numa, 1);
 	assert_null(def->disks[0]);
 	mullion_definition_unref(def);
 }
@@ -133,6 +140,19 @@ static void test_ini_refused(void **state)
 	ini_refused("[Guest]\nName=a\nKernel=rel\n", 3, "not an absolute path");
 	ini_refused("[Guest]\nName=a\nInitrd=/i\n", 3, "without kernel");
 	ini_refused("[Guest]\nName=a\nType=process\nRoot=/x\n", 4, "type process");
+	ini_refused("[Guest]\nName=a\nAddressing=physical\n", 3, "not window or guest-physical");
+	ini_refused("[Guest]\nName=a\nType=process\nAddressing=guest-physical\n", 4, "no RAM");
+	ini_refused("[Guest]\nName=a\nWindow=ram\n", 3, "needs addressing guest-physical");
+	ini_refused("[Guest]\nName=a\nHugepages=2M\n", 3, "need addressing guest-physical");
+	ini_refused("[Guest]\nName=a\nHugepages=4M\n", 3, "not off, 2M or 1G");
+	ini_refused("[Guest]\nName=a\nNUMA=2\n", 3, "needs addressing guest-physical");
+	ini_refused("[Guest]\nName=a\nNUMA=9\n", 3, "not within 1 and 8");
+	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nHugepages=1G\n", 4,
+		    "not a multiple of 1 times 1024M");
+	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nMemory=513M\nNUMA=2\n", 5,
+		    "not a multiple of 2 times 1M");
+	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nMemory=1T\n", 4,
+		    "more than 512 GiB");
 	ini_refused("[Guest]\nName=a\nnonsense\n", 3, "neither KEY=VALUE");
 	ini_refused("[Guest]\nName=a\nFolder=rel\n", 3, "Folder= is \"rel\"");
 	ini_refused("[Guest]\nFolder=/a\nName=a\nFolder=/b\n", 4, "Folder= is given twice");
