@@ -6,7 +6,8 @@
 # A daemon of the test's own runs while the test does.  Guests are started by
 # `guest`, which keeps the console in a file and fails if the kernel complained
 # there.  Environment, from tests/run: MULLION_TOP, MULLION_TEST_IMAGE (the
-# small guest with tools), MULLION_TEST_DIR (an empty folder, kept if the test
+# small guest with tools), MULLION_TEST_MODE (window, guest-physical, or ram: then
+# channels lie in RAM too), MULLION_TEST_DIR (an empty folder, kept if the test
 # fails), MULLION_RUNTIME_DIR, MULLION_STATE_DIR.
 set -euo pipefail
 
@@ -16,6 +17,7 @@ dir=${MULLION_TEST_DIR:-$(mktemp -d /tmp/mullion-test.XXXXXX)}
 export MULLION_RUNTIME_DIR=${MULLION_RUNTIME_DIR:-$dir/run}
 export MULLION_STATE_DIR=${MULLION_STATE_DIR:-$dir/state}
 mullion=$top/build/mullion
+mode=${MULLION_TEST_MODE:-window}
 memory=${MULLION_TEST_MEMORY:-768M}
 kernel=$image/vmlinux
 [ -e "$kernel" ] || kernel=$image/vmlinuz
@@ -104,6 +106,43 @@ kill_service() {	# GUEST
 		fail "generation $((generation + 1)) did not come"
 	wait_until 30 is_shown "$1" services.0.state serving || fail "the successor does not serve"
 }
+
+# A command that is `mullion' but for what it says of virtual machines: how
+# services reach their memory.
+mode_wrapper() {	# PATH OPTION=VALUE...
+	local path=$1 option
+	shift
+	{
+		printf '#!/bin/bash\n'
+		printf 'mullion=%q\noptions=() lines=\n' "$mullion"
+		for option; do
+			printf 'options+=(--%s)\n' "$option"
+			printf 'lines+=%q\n' "$option"$'\n'
+		done
+		cat <<'SH'
+case ${1:-} in
+run)
+	shift
+	exec "$mullion" run "${options[@]}" "$@" ;;
+define)
+	if [ -f "${2:-}" ] && ! grep -qi '^Type=process' "$2"; then
+		sed "/^\[Guest\]/r "<(printf '%s' "$lines") "$2" >"$2.mode"
+		exec "$mullion" define "$2.mode" "${@:3}"
+	fi ;;
+esac
+exec "$mullion" "$@"
+SH
+	} >"$path"
+	chmod +x "$path"
+	mullion=$path
+}
+
+case $mode in
+window) ;;
+guest-physical) mode_wrapper "$dir/.mullion" addressing=guest-physical ;;
+ram) mode_wrapper "$dir/.mullion" addressing=guest-physical window=ram ;;
+*) fail "MULLION_TEST_MODE is $mode" ;;
+esac
 
 daemon_start() {
 	mkdir -p "$MULLION_RUNTIME_DIR" "$MULLION_STATE_DIR"
