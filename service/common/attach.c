@@ -228,6 +228,8 @@ void service_attach_announce(struct mullion_device *device)
 void service_attach_quiesce(struct mullion_device *device)
 {
 	device->serving = false;
+	/* Whatever this is for, the client waits for nothing of before. */
+	device->plain_adopt = false;
 	if (device->quiescing || device->quiesced)
 		return;
 	device->quiescing = true;
@@ -240,6 +242,14 @@ void mullion_device_quiesced(struct mullion_device *device)
 		return;
 	device->quiescing = false;
 	device->quiesced = true;
+}
+
+/* What serves it again. */
+static const char *attach_help(const struct mullion_device *device)
+{
+	if (device->fault_reason == MULLION_FAULT_MEMORY)
+		return "its guest has to be started anew";
+	return device->plain ? "pause and resume it" : "its guest can attach anew";
 }
 
 void service_attach_fault(struct mullion_device *device, uint32_t reason,
@@ -261,8 +271,8 @@ void service_attach_fault(struct mullion_device *device, uint32_t reason,
 	attach_write_server(device);
 	device->rung = true;
 	if (mullion_log_allowed(&device->limit))
-		mullion_log(LOG_WARNING, device->name, "channel stopped, fault %u: "
-			    "%s; its guest can attach anew", reason, what);
+		mullion_log(LOG_WARNING, device->name, "channel stopped, fault %u: %s; %s",
+			    reason, what, attach_help(device));
 	service_attach_quiesce(device);
 }
 
@@ -451,6 +461,12 @@ void service_device_resume(struct mullion_device *device)
 	if (!device->paused)
 		return;
 	device->paused = false;
+	/* Without epochs it is the resume that begins afresh. */
+	if (device->faulted && device->plain && device->fault_reason != MULLION_FAULT_MEMORY) {
+		device->faulted = false;
+		service_attach_write_channel(device);
+		attach_write_server(device);
+	}
 	if (device->faulted)
 		return;
 	attach_set_state(device, MULLION_CHANNEL_SERVING, MULLION_FAULT_NONE);
@@ -459,8 +475,11 @@ void service_device_resume(struct mullion_device *device)
 		service_plain_resume(device);
 		return;
 	}
-	/* A client that has raised its epoch since is confirmed first. */
-	if (!device->epoch ||
+	/*
+	 * A client that has raised its epoch since is confirmed first, and so is
+	 * one of a predecessor's, whose rings this process has not made.
+	 */
+	if (!device->epoch || !device->queues[0].cmd.shared ||
 	    mullion_load_relaxed(mullion_ext_u64(device->ext, client_epoch)) !=
 	    device->epoch)
 		return;

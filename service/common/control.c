@@ -2,8 +2,30 @@
 /*
  * service/common/control.c - a service executes control commands
  *
- * The command partition is believed, but its messages lie in shared memory
- * and are checked like any other.  Statuses are errno magnitudes.
+ * DOC: Theory of Operation
+ *
+ * One function per message, called from the control client (channel/) with a
+ * private copy of message and payload.  The command partition is believed, but
+ * its messages lie in shared memory and are checked like any other: version,
+ * flags, and the range of the class's part, before a byte of it is used.
+ *
+ * Descriptors come by the socket, each with the handle of the message that will
+ * name it.  The two ways are not ordered for their reader, so the socket is
+ * drained before each message, and what a message did not use is closed after it.
+ *
+ * BUS_CREATE makes the memory that devices are in: a window with its doorbells,
+ * guest RAM (ram.c), or both; a window header of zeros says that the channels lie
+ * in RAM.  The header that counts is the one in the payload, because a guest can
+ * write the other.  Everything else concerns a device and is passed on to
+ * device.c and attach.c.
+ *
+ * Every message that wants a response gets one, with an errno magnitude as its
+ * status: at once, or, for a start, a pause or a destroy that has to wait
+ * (-EINPROGRESS here), from there.  While one of those is under way the others of
+ * that device are refused with EBUSY.
+ *
+ * Failure behaviour: a message that is refused leaves nothing behind, and is one
+ * line in the log.
  */
 #include <errno.h>
 #include <stdlib.h>

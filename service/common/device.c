@@ -2,11 +2,31 @@
 /*
  * service/common/device.c - the life of a device in its service
  *
- * DEVICE_CREATE makes one: its channel is found in its bus's window, its
+ * DOC: Theory of Operation
+ *
+ * DEVICE_CREATE makes one: its channel is found in its bus's window or RAM, its
  * record in the state area, its descriptors among those that came before; the
- * class starts it; then the channel is announced.  With ADOPT the channel and
- * the record are a predecessor's, and nothing is formatted until the client
- * has drained and raised its epoch.
+ * class starts it; then the channel is announced (attach.c) and its client can
+ * come.  A start may take its time, waiting for a predecessor's I/O: the command
+ * is answered when it has ended, and the state area says FENCING until then.
+ *
+ * With ADOPT the channel and the record are a predecessor's, and nothing is
+ * formatted until the client has drained and raised its epoch.  A client that
+ * has no epochs (plain.c) is gone on with where the record says: a device that
+ * was paused stays so.
+ *
+ * Without ADOPT the channel is zeroed first.  In guest RAM all of it, because
+ * that held something else; in a window up to the slots, which are written
+ * before they are read.
+ *
+ * DEVICE_DESTROY waits for quiet (service_device_destroy(), then
+ * service_attach_settle()), tells a client that is still there, and frees the
+ * record.
+ *
+ * Limits: MULLION_STATE_CHANNELS_MAX devices; DEVICE_FDS_MAX descriptors each.
+ *
+ * Failure behaviour: a device that does not start is forgotten, with its record
+ * unless that is a predecessor's: the next try may adopt it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -14,6 +14,9 @@
  * A descriptor is known to epoll with a counter beside it, so an event that
  * was already fetched for a descriptor that a callback has just dropped finds
  * a different counter and is ignored.
+ *
+ * Sleeps are as long as the next timer says, to the microsecond; where the
+ * kernel cannot do that (before Linux 5.11) they are rounded up to milliseconds.
  */
 #include "loop.h"
 
@@ -21,12 +24,15 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../channel/spin.h"
 
 #define LOOP_EVENTS		64
 #define LOOP_CLOCK_STRIDE	16
 #define LOOP_EPOLL_NS		1000000ULL
+#define LOOP_MS_NS		1000000ULL
+#define LOOP_FOR_EVER		INT64_MAX
 
 struct loop_fd {
 	mullion_loop_fn fn;
@@ -44,6 +50,7 @@ static struct {
 	struct mullion_spin spin;
 	uint64_t wakeups;
 	uint64_t last_epoll;
+	bool coarse;		/* the kernel counts milliseconds */
 	bool stopped;
 	int value;
 } loop;
@@ -175,8 +182,19 @@ void mullion_loop_timer_start(struct mullion_loop_timer *timer,
 	mullion_loop_timer_stop(timer);
 	timer->fn = fn;
 	timer->arg = arg;
-	timer->period = periodic ? milliseconds * 1000000ULL : 0;
-	timer->due = mullion_loop_now() + milliseconds * 1000000ULL;
+	timer->period = periodic ? milliseconds * LOOP_MS_NS : 0;
+	timer->due = mullion_loop_now() + milliseconds * LOOP_MS_NS;
+	loop_timer_insert(timer);
+}
+
+void mullion_loop_timer_start_ns(struct mullion_loop_timer *timer, uint64_t ns,
+				 void (*fn)(void *arg), void *arg)
+{
+	mullion_loop_timer_stop(timer);
+	timer->fn = fn;
+	timer->arg = arg;
+	timer->period = 0;
+	timer->due = mullion_loop_now() + ns;
 	loop_timer_insert(timer);
 }
 
@@ -216,13 +234,38 @@ void mullion_loop_source_del(struct mullion_loop_source *source)
 	}
 }
 
+static int loop_milliseconds(int64_t ns)
+{
+	uint64_t ms = ((uint64_t)ns + LOOP_MS_NS - 1) / LOOP_MS_NS;
+
+	if (ns == LOOP_FOR_EVER)
+		return -1;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static int loop_epoll_wait(struct epoll_event *events, int64_t ns)
+{
+	struct timespec time = {
+		.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000),
+	};
+	int n;
+
+	if (ns && ns != LOOP_FOR_EVER && !loop.coarse) {
+		n = epoll_pwait2(loop.epoll, events, LOOP_EVENTS, &time, NULL);
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		loop.coarse = true;
+	}
+	return epoll_wait(loop.epoll, events, LOOP_EVENTS, loop_milliseconds(ns));
+}
+
 /* Return: number of descriptors that were ready, or -1 for a signal. */
-static int loop_epoll(int milliseconds)
+static int loop_epoll(int64_t ns)
 {
 	struct epoll_event events[LOOP_EVENTS];
 	int n;
 
-	n = epoll_wait(loop.epoll, events, LOOP_EVENTS, milliseconds);
+	n = loop_epoll_wait(events, ns);
 	for (int i = 0; i < n; i++) {
 		uint32_t fd = (uint32_t)events[i].data.u64;
 		struct loop_fd *slot = &loop.fds[fd];
@@ -280,16 +323,11 @@ static bool loop_idle(void)
 	return false;
 }
 
-static int loop_timeout(uint64_t now)
+static int64_t loop_timeout(uint64_t now)
 {
-	uint64_t ms;
-
 	if (!loop.timers)
-		return -1;
-	if (loop.timers->due <= now)
-		return 0;
-	ms = (loop.timers->due - now + 999999) / 1000000;
-	return ms > INT_MAX ? INT_MAX : (int)ms;
+		return LOOP_FOR_EVER;
+	return loop.timers->due <= now ? 0 : (int64_t)(loop.timers->due - now);
 }
 
 /* Return: true if only a timer ended the sleep, be it the watchdog's signal. */

@@ -94,6 +94,12 @@ void mullion_loop_timer_start(struct mullion_loop_timer *timer,
 			      void (*fn)(void *arg), void *arg);
 
 /**
+ * mullion_loop_timer_start_ns() - call @fn once after @ns nanoseconds
+ */
+void mullion_loop_timer_start_ns(struct mullion_loop_timer *timer, uint64_t ns,
+				 void (*fn)(void *arg), void *arg);
+
+/**
  * mullion_loop_timer_stop() - harmless if it does not run
  */
 void mullion_loop_timer_stop(struct mullion_loop_timer *timer);

@@ -2,9 +2,33 @@
 /*
  * service/common/main.c - a service process, from command line to loop
  *
- * Started by mulliond with a SOCK_SEQPACKET socket as descriptor 3.  It enters
- * its sandbox at once, before anybody's memory is mapped, and then is a
- * stand-by until the socket brings a command window.
+ * DOC: Theory of Operation
+ *
+ * Started by mulliond with a SOCK_SEQPACKET socket as descriptor 3.  The order
+ * is fixed by what each step takes away: loop, class and io_uring are made, the
+ * watchdog's timer and the handlers of lost memory set, then the sandbox is
+ * entered, before anybody's memory is mapped.  From there on the process is a
+ * stand-by until the socket brings a command window, and a service until the
+ * socket ends.
+ *
+ * To the loop all devices together are one source.  In a turn each device
+ * follows its client's epoch, takes what its class takes, and does what it was
+ * wanted quiet for; at the turn's end everything written is shown and every
+ * client rung once that wants it.  Before a sleep each ring is armed: asked to
+ * ring, then looked at again.
+ *
+ * Clients without doorbells are looked at after naps.  A nap is a 64th of the
+ * time for which none of them had anything, and at least 0.2 ms, at most 50 ms:
+ * who talks is answered at once, who was silent for a second waits for 16 ms at
+ * most, and an idle service wakes up 20 times a second for all of them
+ * together.  A device that is paused or faulted costs no nap.
+ *
+ * Once in 0.9 s, whatever happens: heartbeat, and an audit of what clients may
+ * have overwritten.
+ *
+ * Failure behaviour: what cannot be made before the sandbox, a broken control
+ * channel or a message of another version of mulliond ends the process with
+ * status 1; mulliond starts a successor.  What a client does costs its channel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +46,9 @@
 #define MAIN_SOCKET		3
 #define MAIN_SLOW_MS		900	/* heartbeat: at least once a second */
 #define MAIN_URING_ENTRIES	1024
-#define MAIN_NAP_MS		1
-#define MAIN_NAP_MIDDLE_MS	4
-#define MAIN_NAP_AFTER_MS	1000
-#define MAIN_NAP_LONG_MS	16
-#define MAIN_NAP_LONG_AFTER_MS	10000
+#define MAIN_NAP_SHARE		64
+#define MAIN_NAP_LEAST_NS	200000ULL
+#define MAIN_NAP_MOST_NS	50000000ULL
 
 struct service service;
 
@@ -53,7 +75,7 @@ static unsigned int main_poll_device(struct mullion_device *device, bool slow)
 		n = service_request_poll(device);
 	}
 	if (n && !device->bus->send.count)
-		service.idle_ms = 0;
+		service.polled_work = true;
 	/* Nobody rang, but there was work: a doorbell was lost. */
 	if (slow && n && device->bus->send.count)
 		device->records.state->rescues += n;
@@ -130,14 +152,10 @@ static void main_woken(void *arg)
 	(void)arg;
 }
 
-/*
- * Clients without doorbells: looked at every millisecond while there is
- * something to do, and for a second after, then less and less often.
- */
 static void main_arm_nap(void)
 {
 	const struct mullion_device *device;
-	unsigned int ms = MAIN_NAP_MS;
+	uint64_t now, ns;
 
 	for (device = service.devices; device; device = device->next) {
 		if (!device->bus->send.count && !device->faulted && !device->paused)
@@ -145,12 +163,16 @@ static void main_arm_nap(void)
 	}
 	if (!device)
 		return;
-	if (service.idle_ms >= MAIN_NAP_LONG_AFTER_MS)
-		ms = MAIN_NAP_LONG_MS;
-	else if (service.idle_ms >= MAIN_NAP_AFTER_MS)
-		ms = MAIN_NAP_MIDDLE_MS;
-	service.idle_ms += ms;
-	mullion_loop_timer_start(&service.nap, ms, false, main_woken, NULL);
+	now = mullion_loop_now();
+	if (service.polled_work)
+		service.polled_last = now;
+	service.polled_work = false;
+	ns = (now - service.polled_last) / MAIN_NAP_SHARE;
+	if (ns < MAIN_NAP_LEAST_NS)
+		ns = MAIN_NAP_LEAST_NS;
+	else if (ns > MAIN_NAP_MOST_NS)
+		ns = MAIN_NAP_MOST_NS;
+	mullion_loop_timer_start_ns(&service.nap, ns, main_woken, NULL);
 }
 
 static int main_arm(void *arg)

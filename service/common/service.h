@@ -132,7 +132,8 @@ struct service {
 	struct mullion_loop_source source;
 	struct mullion_loop_timer slow;
 	struct mullion_loop_timer nap;	/* until polled channels are looked at */
-	uint64_t idle_ms;		/* for so long they had nothing */
+	bool polled_work;		/* in one of them, since the last nap */
+	uint64_t polled_last;		/* when that was; nanoseconds */
 };
 
 extern struct service service;

@@ -2,12 +2,26 @@
 /*
  * service/common/socket.c - descriptors from the command partition
  *
+ * DOC: Theory of Operation
+ *
  * The first ones make a service out of a stand-by: command window, its two
- * doorbells, state area.  All others are kept under the handle of the control
- * message that will name them, and closed when that message was executed.
+ * doorbells, state area.  All others are kept under (handle, role, index), the
+ * handle being that of the control message that will name them; control.c takes
+ * what the message needs and drops the rest when it was executed.  A kept one is
+ * a line of a list: there are few at a time, those of one message.
+ *
+ * Nothing is ever sent: the answer is in the control channel.  Each message is
+ * taken whole (SOCK_SEQPACKET) with its descriptors, which are closed again
+ * wherever they do not find an owner.
  *
  * The socket's end is the service's end: without a command partition there is
  * nobody to recover or to stop it.
+ *
+ * Limits: SOCKET_FDS_MAX kept at a time.
+ *
+ * Failure behaviour: a message that cannot be understood means a mulliond of
+ * another version: the process says so and ends, and what its guests had
+ * unanswered waits in the state area.
  */
 #include <errno.h>
 #include <fcntl.h>
