@@ -9,10 +9,16 @@
  * answered when no message that its client processes later can name memory
  * that the client frees:
  *
- * - s-Par's guests free their buffers after the acknowledgement, and may still
- *   post some that receive messages before it gave back.  So it waits until the
- *   response ring is empty and what was given back was posted again, or for
- *   20 ms; those posts are dropped.
+ * - s-Par's guests free their buffers when they see the acknowledgement, forget
+ *   what they transmit, and process what follows it only when they are open
+ *   again: it must be the last message.  But a transmit may be put into the ring
+ *   just behind the disable, and what receive messages gave back is posted again
+ *   behind it.  So the answer is held back for 4 ms (guests look every 10 ms),
+ *   and until the response ring is empty and what was given back was posted
+ *   again: for 100 ms at most since the ring is empty, for a second in all.
+ *   After it, for as long as its slot was not read, posts are dropped and
+ *   transmits go unanswered, because they are from before, and the link's state
+ *   is told after the next enable.
  * - A client with batches posts nothing after a disable, but what it posted on
  *   other pairs may still lie in their rings.  So these are emptied first, and
  *   queue pair 0 is held until then.  A pause ends the wait: posts that are taken
@@ -30,7 +36,9 @@
 
 #include "net.h"
 
-#define CONTROL_WAIT_NS		20000000ULL
+#define CONTROL_SETTLE_NS	4000000ULL
+#define CONTROL_OWED_NS		100000000ULL
+#define CONTROL_WAIT_NS		1000000000ULL
 #define CONTROL_TICK_MS		2
 
 bool net_control_knows(uint32_t type)
@@ -127,11 +135,27 @@ void net_control_finish_disable(struct net_nic *nic)
 	for (unsigned int i = 1; i < NET_PAIRS; i++)
 		control_settle_pair(&nic->queues[i]);
 	control_acknowledge(nic, nic->context, 0);
+	nic->unseen = !nic->batch;
+}
+
+/* Has the client read all that was shown? */
+static bool control_is_drained(struct net_nic *nic)
+{
+	struct mullion_sq *rsp = &nic->queues[0].ring->rsp;
+
+	return mullion_sq_space(rsp) == (int)rsp->max_slots - 1;
+}
+
+bool net_control_is_outdated(struct net_nic *nic)
+{
+	if (nic->unseen && control_is_drained(nic))
+		nic->unseen = false;
+	return nic->unseen;
 }
 
 static bool control_is_quiet(struct net_nic *nic)
 {
-	struct mullion_sq *rsp = &nic->queues[0].ring->rsp;
+	uint64_t now;
 
 	if (nic->batch) {
 		for (unsigned int i = 1; i < NET_PAIRS; i++) {
@@ -140,9 +164,14 @@ static bool control_is_quiet(struct net_nic *nic)
 		}
 		return true;
 	}
-	if (net_now() >= nic->deadline)
+	now = net_now();
+	if (now >= nic->deadline)
 		return true;
-	return !nic->owed && mullion_sq_space(rsp) == (int)rsp->max_slots - 1;
+	if (now < nic->settled || !control_is_drained(nic))
+		return false;
+	if (!nic->drained)
+		nic->drained = now;
+	return !nic->owed || now - nic->drained >= CONTROL_OWED_NS;
 }
 
 static void control_disable(struct net_nic *nic, uint64_t context)
@@ -151,7 +180,9 @@ static void control_disable(struct net_nic *nic, uint64_t context)
 	net_nic_update(nic);
 	nic->disabling = true;
 	nic->context = context;
+	nic->settled = net_now() + CONTROL_SETTLE_NS;
 	nic->deadline = net_now() + CONTROL_WAIT_NS;
+	nic->drained = 0;
 	if (nic->batch) {
 		nic->queues[0].ring->held = true;
 		for (unsigned int i = 1; i < NET_PAIRS; i++)
@@ -161,6 +192,7 @@ static void control_disable(struct net_nic *nic, uint64_t context)
 					 control_tick, NULL);
 		/* They are not to be used any more; those to come are dropped. */
 		nic->queues[0].posted = 0;
+		nic->tell_link = false;
 	}
 	if (control_is_quiet(nic))
 		net_control_finish_disable(nic);
@@ -174,6 +206,7 @@ static void control_enbdis(struct net_nic *nic, uint64_t context, bool enable)
 		return;
 	}
 	nic->enabled = true;
+	nic->unseen = false;
 	net_nic_update(nic);
 	control_acknowledge(nic, context, 1);
 	nic->tell_link = true;

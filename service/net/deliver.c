@@ -214,10 +214,10 @@ static void deliver_spar(struct net_queue *q, unsigned int n, uint32_t bytes)
 	message->type = NET_RCV;
 	message->rcv.rcv_done_len = bytes;
 	message->rcv.numrcvbufs = (uint8_t)n;
+	message->rcv.unique_num = q->unique[q->posted - 1];
 	for (unsigned int i = 0; i < n; i++)
 		message->rcv.rcvbuf[i] = q->buffers[--q->posted].cookie;
 	message->buf = message->rcv.rcvbuf[0];
-	message->rcv.unique_num = nic->unique_num;
 	message->rcv.rcvs_dropped_delta = q->dropped;
 	q->dropped = 0;
 	nic->owed += n;

@@ -97,6 +97,12 @@ static inline bool forward_short(struct net_port *from, struct mullion_frame *fr
 	return true;
 }
 
+static bool forward_mac_is(const struct net_port *port, const struct mullion_packet *packet)
+{
+	return !memcmp(port->filter.mac, mullion_packet_to(packet),
+		       sizeof(port->filter.mac));
+}
+
 /* Remember for the short way what the long one found. */
 static void forward_remember(struct net_port *from, struct net_port *to,
 			     const struct mullion_packet *packet, uint16_t vlan)
@@ -109,17 +115,14 @@ static void forward_remember(struct net_port *from, struct net_port *to,
 	forward_known(from->sources, key)->key = key;
 	if (!to || !to->nic || !to->plain || to->filter.vlan != vlan)
 		return;
+	/* Others' frames only for as long as it is promiscuous: forward_one(). */
+	if (!to->nic->batch && !forward_mac_is(to, packet))
+		return;
 	key = forward_key(forward_load(mullion_packet_to(packet)), vlan);
 	*forward_known(from->targets, key) = (struct net_known){ key, to };
 }
 
 /* ---- the long way --------------------------------------------------------------- */
-
-static bool forward_mac_is(const struct net_port *port, const struct mullion_packet *packet)
-{
-	return !memcmp(port->filter.mac, mullion_packet_to(packet),
-		       sizeof(port->filter.mac));
-}
 
 static void forward_output(struct net_port *to, const struct mullion_frame *frame)
 {

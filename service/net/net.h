@@ -85,6 +85,7 @@ struct net_queue {
 	uint64_t cookies[MULLION_NET_DONE_MAX];
 	struct mullion_net_entry frames[MULLION_NET_BATCH_MAX];
 	struct net_buffer buffers[NET_POSTED_MAX];
+	uint64_t unique[NET_POSTED_MAX];	/* s-Par: what each was posted with */
 };
 
 /* A client's network card: the class's private part of a device. */
@@ -106,9 +107,11 @@ struct net_nic {
 	uint32_t epoch;			/* low 32 bits */
 	uint32_t takes;			/* MULLION_NET_RX_* */
 	uint32_t owed;			/* s-Par: buffers returned, not posted again */
-	uint64_t unique_num;		/* s-Par: of the driver's instance */
+	bool unseen;			/* s-Par: the answer to the last disable, maybe */
 	uint64_t context;		/* of the disable */
-	uint64_t deadline;		/* of its acknowledgement */
+	uint64_t settled;		/* s-Par: it is not answered before, */
+	uint64_t deadline;		/* but then, */
+	uint64_t drained;		/* or some time after its ring was empty; 0: not yet */
 	struct mullion_loop_timer timer;
 	unsigned int pairs_used;
 	struct net_queue *used[NET_PAIRS];
@@ -182,6 +185,11 @@ void net_control_message(struct net_nic *nic, uint32_t type,
 			 const struct mullion_io_slot *slot);
 /* Is the message one of those? */
 bool net_control_knows(uint32_t type);
+/*
+ * Is what an s-Par client sends from before a disable that was answered?  To be
+ * asked after the message was found.
+ */
+bool net_control_is_outdated(struct net_nic *nic);
 /* Go on with a disable and with what found no room; returns work done. */
 unsigned int net_control_poll(struct net_nic *nic);
 /* Acknowledge a disable now, whatever it waits for. */

@@ -149,11 +149,12 @@ int net_reconfigure(struct mullion_device *device, const void *config, size_t by
 		mullion_filter_set_mac(&nic->port.filter, own);
 	if (memcmp(own, nic->port.filter.mac, sizeof(own))) {
 		mullion_fdb_forget(net.fdb, &nic->port.fdb);
-		nic->tell_mac = nic->serving;
+		/* s-Par's guests know no such message; the next driver reads it. */
+		nic->tell_mac = nic->serving && nic->batch;
 	}
 	if (link != nic->link_up) {
 		mullion_fdb_forget(net.fdb, &nic->port.fdb);
-		nic->tell_link = nic->serving;
+		nic->tell_link = nic->serving && (nic->batch || nic->enabled);
 	}
 	return 0;
 }
@@ -175,6 +176,7 @@ static void nic_forget_epoch(struct net_nic *nic)
 	nic->enabled = false;
 	nic->promiscuous = false;
 	nic->disabling = false;
+	nic->unseen = false;
 	nic->tell_link = false;
 	nic->tell_mac = false;
 	nic->takes = 0;

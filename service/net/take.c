@@ -272,14 +272,15 @@ static void take_batch(struct net_nic *nic, struct net_queue *q,
 	}
 }
 
-static inline void take_buffer(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
+static inline bool take_buffer(struct net_nic *nic, struct net_queue *q, uint64_t cookie,
 			       void *base, uint32_t bytes)
 {
 	if (!base || nic->memory->read_only || q->posted == NET_POSTED_MAX) {
 		nic->counters->posts_refused++;
-		return;
+		return false;
 	}
 	q->buffers[q->posted++] = (struct net_buffer){ base, cookie, bytes };
+	return true;
 }
 
 static void take_used(struct net_nic *nic, struct net_queue *q)
@@ -339,13 +340,13 @@ static void take_spar_post(struct net_nic *nic, struct net_queue *q, uint64_t co
 	if (nic->owed)
 		nic->owed--;
 	/* One that it had back before it knew of the end: it frees that itself. */
-	if (nic->disabling)
+	if (nic->disabling || net_control_is_outdated(nic))
 		return;
-	nic->unique_num = post.unique_num;
 	take_used(nic, q);
 	if (post.frag.pi_len >= RCVPOST_BUF_SIZE && take_fragment(&post.frag, &address))
 		base = mullion_memory_at(nic->memory, address, RCVPOST_BUF_SIZE);
-	take_buffer(nic, q, cookie, base, RCVPOST_BUF_SIZE);
+	if (take_buffer(nic, q, cookie, base, RCVPOST_BUF_SIZE))
+		q->unique[q->posted - 1] = post.unique_num;
 }
 
 static bool take_spar_frame(struct net_nic *nic, const struct mullion_io_slot *slot,
@@ -400,8 +401,14 @@ static void take_spar_xmit(struct net_nic *nic, struct net_queue *q, uint64_t co
 			   const struct mullion_io_slot *slot)
 {
 	uint32_t bytes = 0;
-	bool good = !nic->batch && take_spar_frame(nic, slot, &bytes);
+	bool good;
 
+	/* Its client forgets it, and what comes after the answer to a disable harms it. */
+	if (net_control_is_outdated(nic)) {
+		nic->counters->rx_unreachable++;
+		return;
+	}
+	good = !nic->batch && take_spar_frame(nic, slot, &bytes);
 	take_count(nic, bytes, good);
 	take_spar_done(nic, q, cookie, good);
 }

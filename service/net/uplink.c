@@ -191,7 +191,7 @@ static void uplink_tap_frame(struct mullion_uplink *uplink,
 		.csum_start = offload->csum_start,
 		.csum_offset = offload->csum_offset,
 	};
-	struct iovec iov[MULLION_NET_CHAIN_MAX + 3];
+	struct iovec iov[MAX_PHYS_INFO + 3];
 	size_t left = frame->packet.bytes - frame->packet.head_bytes;
 	size_t count = 2;
 
