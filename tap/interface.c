@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * tap/interface.c - a TAP interface in a network namespace
+ *
+ * DOC: Theory of Operation
+ *
+ * The interface belongs to its descriptor: it is made in the namespace that the
+ * process is in when the descriptor is configured, and goes when that is closed,
+ * however the process ends.  So the namespace is entered first, and for good.
+ *
+ * Frames have virtio_net_hdr before them.  What the interface may hand over
+ * unfinished is what the NIC takes (mullion_tap_offer()); kernels before 6.2 do
+ * not know large UDP frames, which is found out by asking.
+ *
+ * Addresses, MTU and flags are set with the old ioctls, on a socket of the family
+ * that they are for: no library, and no netlink message to be built.  IPv4 wants
+ * the address before its mask.
+ *
+ * Limits: one IPv4 address (the ioctl replaces it), any number of IPv6.
+ *
+ * Failure behaviour: errno of the call that failed; what was set before stays,
+ * and goes with the descriptor.
  */
 #include "interface.h"
 

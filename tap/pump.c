@@ -2,9 +2,22 @@
 /*
  * tap/pump.c - frames between a NIC and a TAP interface
  *
+ * DOC: Theory of Operation
+ *
  * The kernel's virtio_net_hdr and the entries of the NIC say the same with the
- * same numbers.  A frame is read straight into as many buffers as the largest
- * would need; those that it did not are for the next one.
+ * same numbers, so an offload goes through as it came.
+ *
+ * In: a frame is read straight into as many transmit buffers as the largest would
+ * need; those that it did not fill are for the next one.  A frame for which the
+ * ring has no room stays where it is (pump->whole) and goes first next time: it
+ * is the interface's queue that fills then.  Out: the
+ * pieces of a frame are written with one call, and returned whatever came of it.
+ *
+ * PUMP_BATCH frames are moved before the other direction has its turn.
+ *
+ * Failure behaviour: a frame that the switch or the kernel refuses is dropped and
+ * counted (out_refused).  An interface that is down takes nothing and stays; a
+ * descriptor that cannot be read any more is -EBADFD, and ends the program.
  */
 #include "pump.h"
 

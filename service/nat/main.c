@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * service/nat/main.c - mullion-nat: options, forwards, sandbox
+ *
+ * DOC: Theory of Operation
+ *
+ * Started by mulliond, with the other end of a network's uplink as descriptor 3.
+ * In this order: options are read; every other descriptor is closed; the NAT is
+ * made; forwards are bound, while the process may still bind ports below 1024
+ * and can say which of them is taken; memory is limited; the sandbox is entered.
+ * It keeps the network, which is what the NAT is for, and lets the folder of
+ * resolv.conf be read, because name servers change.  Only then "ready" goes to
+ * standard output, which mulliond waits for before it starts the network.
+ *
+ * Every option is checked here, so that nat.c gets only what can be.
+ *
+ * Limits: MAIN_FORWARDS_MAX forwards, MAIN_MEMORY bytes for all connections.
+ *
+ * Failure behaviour: one line that says what, which option or forward, why, and
+ * what to do; status EX_USAGE for what the caller did, 1 for the rest.  When the
+ * socket ends, the program does: status 0.
  */
 #include <arpa/inet.h>
 #include <errno.h>
