@@ -65,6 +65,7 @@
 	X(NIC_COOKIE, 51, "cookies come back bit-exact and once")	\
 	X(NIC_UNIQUE, 0, "receives carry the number that the buffer was posted with") \
 	X(NIC_DATA, 52, "frames arrive as they were sent")		\
+	X(NIC_BAD, 0, "a frame that cannot be comes back as failed, and costs nothing else") \
 	X(NIC_RINGS, 53, "both rings are empty when a vNIC is resumed")	\
 	X(NIC_RESUME, 54, "the enable of a resume is acknowledged")	\
 	X(NIC_LINK, 55, "connect status is exactly 1 or 0")		\

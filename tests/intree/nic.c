@@ -209,9 +209,11 @@ int nic_open(struct nic *nic)
 
 int nic_close(struct nic *nic)
 {
+	unsigned int pauses;
 	int ret;
 
 	pthread_mutex_lock(&nic->lock);
+	pauses = nic->pauses;
 	if (!nic->open) {
 		pthread_mutex_unlock(&nic->lock);
 		return 0;
@@ -222,6 +224,11 @@ int nic_close(struct nic *nic)
 	if (!ret)
 		ret = nic_wait_ack(nic, "a disable");
 	pthread_mutex_lock(&nic->lock);
+	/* A standby came: that has taken everything back, and opens it again. */
+	if (nic->pauses != pauses) {
+		pthread_mutex_unlock(&nic->lock);
+		return 0;
+	}
 	check(CHECK_NIC_ACK_LAST, ret || !nic->xmit_count,
 	      "%s: %u frames sent were not done before the disable was acknowledged",
 	      nic->device->name, nic->xmit_count);
@@ -242,6 +249,7 @@ static int nic_pause(struct device *device)
 	nic_timer_stop(nic);
 	pthread_mutex_lock(&nic->lock);
 	nic->down = true;
+	nic->pauses++;
 	if (nic->open)
 		nic_enbdis(nic, 0);
 	nic->open = false;

@@ -48,9 +48,11 @@ struct nic {
 	uint16_t wanted;		/* its value */
 	bool resuming;			/* the enable is that of a resume */
 	bool quiet;			/* a disable was acknowledged: nothing may come */
+	unsigned int pauses;		/* each ends what open or close waits for */
 	struct nic_buffer buffers[NIC_BUFFERS];
 	struct nic_xmit xmits[NIC_XMITS];
 	unsigned int xmit_count;
+	bool xmit_failed;		/* the one that was done last */
 	struct nic_frame arriving;
 	struct nic_frame *frames;	/* ring of what was received */
 	unsigned int frame_first;
@@ -86,7 +88,13 @@ int nic_filter(struct nic *from, struct nic *to);
 int nic_cycle(struct nic *from, struct nic *to, unsigned int rounds);
 /* An ARP request to @address, which somebody must answer. */
 int nic_arp(struct nic *nic, uint32_t address);
-/* Messages that cannot be; the interface works afterwards. */
+/* nic_bad.c: messages that cannot be; the interface works afterwards. */
 int nic_bad(struct nic *nic, struct nic *peer);
+/* A frame from memory that the file has lost; nobody need answer. */
+int nic_lost(struct nic *nic, uint64_t gpa);
+
+/* Traffic, with interfaces that go down and up, until nic_stop(). */
+int nic_start(struct nic *a, struct nic *b);
+int nic_stop(void);
 
 #endif /* INTREE_NIC_H */

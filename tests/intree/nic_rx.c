@@ -151,6 +151,7 @@ static void nic_xmit_done(struct nic *nic, const struct uiscmdrsp_net *net)
 		return;
 	ram_list_free(&xmit->data);
 	xmit->cookie = 0;
+	nic->xmit_failed = net->xmtdone.xmt_done_result;
 	nic->xmit_count--;
 }
 

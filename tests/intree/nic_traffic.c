@@ -207,66 +207,39 @@ int nic_arp(struct nic *nic, uint32_t address)
 	return -ETIMEDOUT;
 }
 
-/* A transmit that is malformed must come back like any other. */
-static bool bad_done(void *arg)
-{
-	struct nic *nic = arg;
-	bool done;
+/* ---- in the background --------------------------------------------------------------- */
 
-	pthread_mutex_lock(&nic->lock);
-	done = !nic->xmit_count;
-	pthread_mutex_unlock(&nic->lock);
-	return done;
+static pthread_t traffic_thread;
+static struct nic *traffic_ends[2];
+static bool traffic_stopping;
+static int traffic_result;
+
+static void *traffic_main(void *arg)
+{
+	unsigned int round = 0;
+	int ret = 0;
+
+	(void)arg;
+	while (!ret && !__atomic_load_n(&traffic_stopping, __ATOMIC_ACQUIRE)) {
+		ret = nic_traffic(traffic_ends[0], traffic_ends[1], 4);
+		if (!ret && ++round % 4 == 0)
+			ret = nic_close(traffic_ends[round / 4 % 2]);
+	}
+	traffic_result = ret;
+	return NULL;
 }
 
-static int bad_send(struct nic *nic, uint32_t bytes, uint32_t count, uint64_t pfn,
-		    uint16_t offset, uint16_t length)
+int nic_start(struct nic *a, struct nic *b)
 {
-	struct uiscmdrsp signal = { 0 };
-	struct nic_xmit *xmit = &nic->xmits[0];
-
-	if (!guest_wait(bad_done, nic))
-		return -ETIMEDOUT;
-	signal.net.type = NET_XMIT;
-	signal.net.xmt.len = bytes;
-	signal.net.xmt.num_frags = count;
-	for (unsigned int i = 0; i < MAX_PHYS_INFO; i++)
-		signal.net.xmt.frags[i] = (struct phys_info){ pfn, offset, length };
-	pthread_mutex_lock(&nic->lock);
-	signal.net.buf = nic->next_cookie++ * 256 + 0xffff888100000000ULL;
-	xmit->cookie = signal.net.buf;
-	xmit->data.count = 0;
-	nic->xmit_count++;
-	nic_put(nic, &signal);
-	pthread_mutex_unlock(&nic->lock);
-	return check(CHECK_NIC_COOKIE, guest_wait(bad_done, nic),
-		     "%s: a malformed frame was not returned", nic->device->name) ?
-		0 : -ETIMEDOUT;
+	traffic_ends[0] = a;
+	traffic_ends[1] = b;
+	return -pthread_create(&traffic_thread, NULL, traffic_main, NULL);
 }
 
-int nic_bad(struct nic *nic, struct nic *peer)
+int nic_stop(void)
 {
-	uint64_t outside = (ram_end() + RAM_PAGE - 1) / RAM_PAGE;
-	uint64_t reserved = ram_reserved_address() / RAM_PAGE;
-	int ret = nic_traffic(nic, peer, 1);
-
-	if (!ret)	/* more than 64 pieces: what the driver makes of it */
-		ret = bad_send(nic, 1514, 0, 0, 0, 0);
-	if (!ret)
-		ret = bad_send(nic, 1514, 65, 0x200, 0, 24);
-	if (!ret)
-		ret = bad_send(nic, 1514, 1, outside, 0, 1514);
-	if (!ret)
-		ret = bad_send(nic, 1514, 1, UINT64_MAX, 0, 1514);
-	if (!ret)
-		ret = bad_send(nic, 1514, 1, UINT64_MAX >> 12, 4000, 1514);
-	if (!ret)
-		ret = bad_send(nic, 1514, 1, reserved, 0, 1514);
-	if (!ret)	/* lengths that do not add up */
-		ret = bad_send(nic, 1514, 2, 0x200, 0, 100);
-	if (!ret)
-		ret = bad_send(nic, 4, 1, 0x200, 0, 4);
-	if (!ret)
-		ret = bad_send(nic, 0xffffffff, 1, 0x200, 0, 0xffff);
-	return ret ? ret : nic_traffic(nic, peer, 2);
+	__atomic_store_n(&traffic_stopping, true, __ATOMIC_RELEASE);
+	pthread_join(traffic_thread, NULL);
+	__atomic_store_n(&traffic_stopping, false, __ATOMIC_RELEASE);
+	return traffic_result;
 }

@@ -237,6 +237,28 @@ static int scenario_net_bad(unsigned int value)
 	return a && b ? nic_bad(a, b) : -ENODEV;
 }
 
+static int scenario_net_lost(unsigned int value)
+{
+	struct nic *nic = scenario_nic(0);
+
+	/* In MiB: where the file has become shorter. */
+	return nic ? nic_lost(nic, (uint64_t)value << 20) : -ENODEV;
+}
+
+static int scenario_net_start(unsigned int value)
+{
+	struct nic *a = scenario_nic(0), *b = scenario_nic(1);
+
+	(void)value;
+	return a && b ? nic_start(a, b) : -ENODEV;
+}
+
+static int scenario_net_stop(unsigned int value)
+{
+	(void)value;
+	return nic_stop();
+}
+
 static int scenario_arp(unsigned int value)
 {
 	struct nic *nic = scenario_nic(0);
@@ -265,6 +287,9 @@ static const struct scenario scenario_table[] = {
 	{ "filter", "multicast, foreign unicast, promiscuous", scenario_filter },
 	{ "cycle", "[=ROUNDS] close and open under traffic", scenario_cycle },
 	{ "net-bad", "frames that cannot be", scenario_net_bad },
+	{ "net-lost", "=MIB a frame from memory that the file has lost", scenario_net_lost },
+	{ "net-start", "traffic, close and open in the background", scenario_net_start },
+	{ "net-stop", "its end", scenario_net_stop },
 	{ "arp", "[=ADDRESS] ask for an address", scenario_arp },
 };
 

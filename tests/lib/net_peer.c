@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PEER_UNIQUE	4711
+
 #define peer_require(condition) do {					\
 		if (!(condition)) {					\
 			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,	\
@@ -22,6 +24,7 @@ void net_peer_init(struct net_peer *peer, void *channel, uint64_t channel_bytes,
 	peer->channel = channel;
 	peer->channel_bytes = channel_bytes;
 	peer->pool = pool;
+	peer->unique = PEER_UNIQUE;
 	peer_require(!mullion_attach_init(&peer->attach, peer->channel +
 					  MULLION_CHANNEL_EXT_OFFSET_IO));
 }
@@ -32,21 +35,36 @@ void net_peer_raise(struct net_peer *peer, uint64_t features)
 	peer->batch = features & MULLION_EXTF_NET_BATCH;
 }
 
+static void peer_queues(struct net_peer *peer, unsigned int pair, int event_index)
+{
+	uint64_t header = MULLION_IO_CH_SPACE_OFFSET +
+			  2 * pair * sizeof(struct signal_queue_header);
+
+	peer_require(!mullion_sq_attach(&peer->cmd[pair], peer->channel,
+			peer->channel_bytes, header, VISOR_IO_SLOT_BYTES, event_index));
+	peer_require(!mullion_sq_attach(&peer->rsp[pair], peer->channel,
+			peer->channel_bytes,
+			header + sizeof(struct signal_queue_header),
+			VISOR_IO_SLOT_BYTES, event_index));
+}
+
+void net_peer_plain(struct net_peer *peer, void *channel, uint64_t channel_bytes, void *pool)
+{
+	memset(peer, 0, sizeof(*peer));
+	peer->channel = channel;
+	peer->channel_bytes = channel_bytes;
+	peer->pool = pool;
+	peer->plain = true;
+	peer->unique = PEER_UNIQUE;
+	peer_queues(peer, 0, 0);
+}
+
 bool net_peer_attached(struct net_peer *peer)
 {
 	if (mullion_attach_poll(&peer->attach))
 		return false;
-	for (unsigned int i = 0; i < NET_PEER_PAIRS; i++) {
-		uint64_t header = MULLION_IO_CH_SPACE_OFFSET +
-				  2 * i * sizeof(struct signal_queue_header);
-
-		peer_require(!mullion_sq_attach(&peer->cmd[i], peer->channel,
-				peer->channel_bytes, header, VISOR_IO_SLOT_BYTES, 1));
-		peer_require(!mullion_sq_attach(&peer->rsp[i], peer->channel,
-				peer->channel_bytes,
-				header + sizeof(struct signal_queue_header),
-				VISOR_IO_SLOT_BYTES, 1));
-	}
+	for (unsigned int i = 0; i < NET_PEER_PAIRS; i++)
+		peer_queues(peer, i, 1);
 	return true;
 }
 
@@ -61,6 +79,9 @@ struct mullion_io_slot *net_peer_slot(struct net_peer *peer, unsigned int pair)
 	memset(slot, 0, sizeof(*slot));
 	slot->rsp.cmdtype = CMD_NET_TYPE;
 	slot->ext.epoch = (uint32_t)peer->attach.epoch;
+	/* Bytes that mean nothing to such a client. */
+	if (peer->plain)
+		memset(&slot->ext, 0x5a, sizeof(slot->ext));
 	return slot;
 }
 
@@ -121,7 +142,7 @@ void net_peer_post(struct net_peer *peer, unsigned int pair, uint64_t cookie,
 		slot->rsp.net.rcvpost.frag.pi_pfn = offset >> 12;
 		slot->rsp.net.rcvpost.frag.pi_off = (uint16_t)(offset & 4095);
 		slot->rsp.net.rcvpost.frag.pi_len = (uint16_t)bytes;
-		slot->rsp.net.rcvpost.unique_num = 4711;
+		slot->rsp.net.rcvpost.unique_num = peer->unique;
 		offset += 4096;
 		net_peer_send(peer, pair);
 	}
@@ -248,7 +269,7 @@ static void peer_take_spar(struct net_peer *peer, unsigned int pair,
 	case NET_RCV:
 		peer_require(net->rcv.numrcvbufs && net->rcv.numrcvbufs <= MAX_NET_RCV_CHAIN);
 		peer_require(net->rcv.rcvbuf[0] == net->buf);
-		peer_require(net->rcv.unique_num == 4711);
+		event->unique = net->rcv.unique_num;
 		event->cookie = net->buf;
 		event->bytes = net->rcv.rcv_done_len;
 		event->buffers = net->rcv.numrcvbufs;
@@ -273,17 +294,20 @@ static void peer_take_spar(struct net_peer *peer, unsigned int pair,
 
 void net_peer_take(struct net_peer *peer)
 {
+	unsigned int pairs = peer->plain ? 1 : NET_PEER_PAIRS;
+
 	/* Without an attach the rings are nobody's. */
-	if (!peer->attach.confirmed || peer->attach.detaching)
+	if (!peer->plain && (!peer->attach.confirmed || peer->attach.detaching))
 		return;
-	for (unsigned int i = 0; i < NET_PEER_PAIRS; i++) {
+	for (unsigned int i = 0; i < pairs; i++) {
 		const void *memory = NULL;
 
 		while (!mullion_sq_consume(&peer->rsp[i], &memory)) {
 			const struct mullion_io_slot *slot = memory;
 
 			peer_require(slot->rsp.cmdtype == CMD_NET_TYPE);
-			peer_require(slot->ext.epoch == (uint32_t)peer->attach.epoch);
+			peer_require(peer->plain ||
+				     slot->ext.epoch == (uint32_t)peer->attach.epoch);
 			if (slot->rsp.net.type == MULLION_NET_RCV)
 				peer_take_received(peer, i, memory);
 			else if (slot->rsp.net.type == MULLION_NET_XMIT_DONE)

@@ -31,6 +31,7 @@ struct net_event {
 	uint32_t bytes;			/* of the frame */
 	uint32_t result;		/* XMIT_DONE: failed; ENBDIS_ACK and STATUS: enable */
 	uint32_t dropped;
+	uint64_t unique;		/* s-Par: what the first buffer was posted with */
 	unsigned int buffers;
 	uint64_t cookies[MULLION_NET_CHAIN_MAX];
 	uint32_t lengths[MULLION_NET_CHAIN_MAX];
@@ -46,6 +47,8 @@ struct net_peer {
 	struct mullion_sq cmd[NET_PEER_PAIRS];
 	struct mullion_sq rsp[NET_PEER_PAIRS];
 	bool batch;
+	bool plain;			/* without the extension */
+	uint64_t unique;		/* s-Par: to post with */
 	bool rang;			/* a message for which a doorbell was wanted */
 	unsigned int events;
 	struct net_event event[NET_PEER_EVENTS];
@@ -54,6 +57,9 @@ struct net_peer {
 void net_peer_init(struct net_peer *peer, void *channel, uint64_t channel_bytes,
 		   void *pool);
 /* Ask for an attach; then, when the service had a turn, see that it came. */
+/* Of a channel that is served already: no extension, no epochs, polled, pair 0. */
+void net_peer_plain(struct net_peer *peer, void *channel, uint64_t channel_bytes,
+		    void *pool);
 void net_peer_raise(struct net_peer *peer, uint64_t features);
 bool net_peer_attached(struct net_peer *peer);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tests/unit/test_intree.c - mullion-disk serving a guest with the drivers of
+ * tests/unit/test_intree.c - each service serving a guest with the drivers of
  * Linux 5.10, which is played by intree-guest (tests/intree)
  *
  * Channels in guest RAM, no doorbells, no extension: traffic, requests that
- * cannot be, standby and running, kills of the service with a successor that
- * goes on in the rings as they are, RAM that becomes shorter.  The guest's
- * report says whether any rule of the channel ABI was broken.
+ * cannot be, standby and running, kills of the service with a successor, RAM that
+ * becomes shorter.  What a class is is one row of a table (struct played), and
+ * every test is run with every row.  The guest's report says whether any rule of
+ * the channel ABI was broken.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "../../abi/disk.h"
+#include "../../abi/net.h"
 #include "../../channel/spin.h"
 #include "../lib/cp.h"
 
@@ -41,16 +43,124 @@
 #define IMAGE_BYTES	(32 * MIB)
 #define KILLS		8
 
+#define KILL_GAP_NS	100000000ULL
+#define NICS		2
+
+/**
+ * struct played - a class of devices, as this guest has it
+ * @program: its service
+ * @type: of its channels
+ * @devices: of them on the bus
+ * @store: each gets the image
+ * @configure: fills in the class part, and what the service as a whole gets
+ * @work: steps with everything that the class can do
+ * @begin, @end: steps that start and stop work in the background
+ * @after: a step that needs a device in order
+ * @ready_for_loss, @lost: steps before and after its RAM becomes shorter
+ * @resumed_once: running comes once in a device's life, and is not answered
+ * @adopts: a successor goes on in the rings as they are; else the guest is taken
+ *	through standby and running
+ */
+struct played {
+	const char *program;
+	guid_t type;
+	unsigned int devices;
+	bool store;
+	void (*configure)(void);
+	const char *work[12];
+	const char *begin;
+	const char *end;
+	const char *after;
+	const char *ready_for_loss;
+	const char *lost;
+	bool resumed_once;
+	bool adopts;
+};
+
 static struct cp_world world;
+static const struct played *played;
 static char image[] = "/var/tmp/mullion-intree-XXXXXX";
 static pid_t player;
 static FILE *events;
 static const char *awaited;	/* "begin STEP", ...; NULL: it came */
 
-static union {
-	struct mullion_disk_config head;
-	unsigned char bytes[sizeof(struct mullion_disk_config) + sizeof(struct mullion_disk_lun)];
-} config;
+/* ---- classes ---------------------------------------------------------------------- */
+
+static void disk_configure(void)
+{
+	static union {
+		struct mullion_disk_config head;
+		unsigned char bytes[sizeof(struct mullion_disk_config) +
+				    sizeof(struct mullion_disk_lun)];
+	} config;
+	struct mullion_disk_lun *lun = &config.head.luns[0];
+
+	config.head.version = MULLION_DISK_CONFIG_VERSION;
+	config.head.lun_count = 1;
+	config.head.lun_bytes = sizeof(*lun);
+	memset(lun, 0, sizeof(*lun));
+	lun->store = MULLION_STORE_FILE;
+	lun->cache = MULLION_CACHE_WRITETHROUGH;
+	lun->block_size = 512;
+	lun->uuid.b[0] = 9;
+	world.class_part = &config;
+	world.class_bytes = sizeof(config);
+}
+
+static void net_configure(void)
+{
+	static struct mullion_net_port ports[NICS];
+	static const struct mullion_net_config network = {
+		.version = MULLION_NET_CONFIG_VERSION,
+		.ageing = 300,
+		.addresses_max = 64,
+		.mirror_port_bus = MULLION_SERVICE_WIDE,
+	};
+
+	for (unsigned int i = 0; i < NICS; i++)
+		ports[i] = (struct mullion_net_port){
+			.version = MULLION_NET_CONFIG_VERSION,
+			.flags = MULLION_NET_PORT_LINK_UP,
+			.mac = { 2, 0, 0, 0, 0, (uint8_t)(i + 1) },
+			.mtu = i ? 9000 : MULLION_NET_MTU_MAX,
+		};
+	world.class_part = ports;
+	world.class_bytes = sizeof(ports[0]);
+	world.wide_part = &network;
+	world.wide_bytes = sizeof(network);
+}
+
+static struct played classes[] = {
+	{
+		.program = "../../mullion-disk",
+		.type = VISOR_VHBA_CHANNEL_GUID,
+		.devices = 1,
+		.store = true,
+		.configure = disk_configure,
+		.work = { "scan=1", "io=150", "tasks", "io-bad", "io=20" },
+		.begin = "io-start",
+		.end = "io-stop",
+		.after = "io=20",
+		.ready_for_loss = "scan=1",
+		.lost = "io-lost=4104",
+		.resumed_once = true,
+		.adopts = true,
+	},
+	{
+		.program = "../../mullion-net",
+		.type = VISOR_VNIC_CHANNEL_GUID,
+		.devices = NICS,
+		.configure = net_configure,
+		.work = { "traffic=40", "filter", "net-bad", "cycle=6", "filter" },
+		.begin = "net-start",
+		.end = "net-stop",
+		.after = "traffic=20",
+		.ready_for_loss = "up=0",
+		.lost = "net-lost=4104",
+	},
+};
+
+/* ---- the world -------------------------------------------------------------------- */
 
 static int image_open(void)
 {
@@ -96,24 +206,21 @@ static void make_control(void)
 	cp_control_init(&world.guest_control, window);
 }
 
-static void start(void)
+static void start(const struct played *class)
 {
-	config.head.version = MULLION_DISK_CONFIG_VERSION;
-	config.head.lun_count = 1;
-	config.head.lun_bytes = sizeof(config.head.luns[0]);
-	memset(&config.head.luns[0], 0, sizeof(config.head.luns[0]));
-	config.head.luns[0].store = MULLION_STORE_FILE;
-	config.head.luns[0].cache = MULLION_CACHE_WRITETHROUGH;
-	config.head.luns[0].block_size = 512;
-	config.head.luns[0].uuid.b[0] = 9;
-	cp_world_init(&world, cp_program("../../mullion-disk"));
-	world.class_part = &config;
-	world.class_bytes = sizeof(config);
-	world.store_fd = image_open();
+	played = class;
+	cp_world_init(&world, cp_program(class->program));
+	world.type = class->type;
+	world.devices = class->devices;
+	class->configure();
+	if (class->store)
+		world.store_fd = image_open();
 	make_ram();
 	make_control();
 	cp_world_start(&world, false);
 }
+
+/* ---- the guest --------------------------------------------------------------------- */
 
 /* Steps, each a string, ended by NULL. */
 static void play(const char *const *steps)
@@ -180,6 +287,14 @@ static void wait_for_event(const char *event)
 	}
 }
 
+static void done(void)
+{
+	if (world.store_fd >= 0)
+		close(world.store_fd);
+	close(world.ram_fd);
+	cp_world_done(&world);
+}
+
 static void finish(void)
 {
 	uint64_t end = mullion_spin_now() + 300000000000ULL;
@@ -194,148 +309,190 @@ static void finish(void)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	fclose(events);
-	close(world.store_fd);
-	close(world.ram_fd);
-	cp_world_done(&world);
+	done();
+}
+
+static void send(struct cp_control *control, uint32_t id, uint32_t flags, unsigned int device,
+		 uint16_t state)
+{
+	union controlvm_packet packet = { 0 };
+
+	packet.device_change_state.bus_no = 1;
+	packet.device_change_state.dev_no = device;
+	packet.device_change_state.state = state;
+	assert_int_equal(cp_world_command(&world, control, id, flags, &packet, NULL, 0,
+					  ++control->handle), 0);
 }
 
 static void send_to_service(uint32_t id, uint16_t state)
 {
-	union controlvm_packet packet = { 0 };
-
-	packet.device_change_state.bus_no = 1;
-	packet.device_change_state.state = state;
-	assert_int_equal(cp_world_command(&world, &world.service_control, id,
-					  CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet, NULL, 0,
-					  ++world.service_control.handle), 0);
+	for (unsigned int i = 0; i < world.devices; i++)
+		send(&world.service_control, id, CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, i, state);
 }
 
 static void send_to_guest(uint32_t id, uint16_t state)
 {
-	union controlvm_packet packet = { 0 };
-
-	packet.device_change_state.bus_no = 1;
-	packet.device_change_state.state = state;
-	assert_int_equal(cp_world_command(&world, &world.guest_control, id, 0, &packet, NULL, 0,
-					  ++world.guest_control.handle), 0);
+	for (unsigned int i = 0; i < world.devices; i++)
+		send(&world.guest_control, id, 0, i, state);
 }
 
-/* ---- tests -------------------------------------------------------------------- */
-
-static void traffic(void **state)
+static void guest_standby(void)
 {
-	static const char *const steps[] = {
-		"ready", "scan=1", "io=150", "tasks", "io-bad", "io=20", "gone", "end", NULL,
-	};
-
-	(void)state;
-	start();
-	play(steps);
-	cp_world_announce(&world);
-	wait_for_event("begin gone");
-	send_to_guest(CONTROLVM_DEVICE_DESTROY, 0);
-	/* The device may be in its remove until this is answered. */
-	send_to_guest(CONTROLVM_DEVICE_CONFIGURE, 0);
-	send_to_service(CONTROLVM_DEVICE_DESTROY, 0);
-	send_to_guest(CONTROLVM_BUS_DESTROY, 0);
-	finish();
-}
-
-/* The one cycle that a vHBA has, with commands under way. */
-static void pauses(void **state)
-{
-	static const char *const steps[] = {
-		"ready", "io-start", "sleep=1", "standby", "running", "sleep=1", "io-stop", "io=20",
-		NULL,
-	};
-	union controlvm_packet packet = { 0 };
-
-	(void)state;
-	start();
-	play(steps);
-	cp_world_announce(&world);
-	wait_for_event("begin standby");
-	/* First the service, which then leaves guest memory alone. */
-	send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_STANDBY);
 	send_to_guest(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_STANDBY);
-	wait_for_event("begin running");
-	send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_RUNNING);
+}
+
+static void guest_running(void)
+{
+	union controlvm_packet packet = { 0 };
+
+	if (!played->resumed_once) {
+		send_to_guest(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_RUNNING);
+		return;
+	}
 	packet.device_change_state.bus_no = 1;
 	packet.device_change_state.state = VISOR_SEGMENT_RUNNING;
 	cp_control_send_quietly(&world.guest_control, CONTROLVM_DEVICE_CHANGESTATE, &packet);
-	finish();
 }
 
 static void successor(void)
 {
 	cp_world_kill(&world);
 	/* A new description of the file: the predecessor's I/O holds the other. */
-	close(world.store_fd);
-	world.store_fd = image_open();
+	if (world.store_fd >= 0) {
+		close(world.store_fd);
+		world.store_fd = image_open();
+	}
+	/* Nobody writes to its memory now: it may take it back. */
+	if (!played->adopts)
+		guest_standby();
 	cp_world_start(&world, true);
+	if (!played->adopts)
+		guest_running();
 }
 
-static void kills(void **state)
+static void run_for(uint64_t ns)
 {
-	static const char *const steps[] = {
-		"ready", "io-start", "sleep=1", "sleep=1", "tasks", "io-stop", "io=50", NULL,
+	uint64_t until = mullion_spin_now() + ns;
+
+	while (mullion_spin_now() < until) {
+		cp_world_turn(&world);
+		poll(NULL, 0, 1);
+	}
+}
+
+/* ---- tests -------------------------------------------------------------------- */
+
+static void works(void **state)
+{
+	const struct played *class = *state;
+	const char *steps[16] = { "ready" };
+	unsigned int n = 1;
+
+	for (unsigned int i = 0; class->work[i]; i++)
+		steps[n++] = class->work[i];
+	steps[n++] = "gone";
+	steps[n] = "end";
+	start(class);
+	play(steps);
+	cp_world_announce(&world);
+	wait_for_event("begin gone");
+	send_to_guest(CONTROLVM_DEVICE_DESTROY, 0);
+	/* The device may be in its remove until this is answered. */
+	send(&world.guest_control, CONTROLVM_DEVICE_CONFIGURE, 0, 0, 0);
+	send_to_service(CONTROLVM_DEVICE_DESTROY, 0);
+	send(&world.guest_control, CONTROLVM_BUS_DESTROY, 0, 0, 0);
+	finish();
+}
+
+static const char *const *pause_steps(const struct played *class)
+{
+	static const char *steps[12];
+
+	memcpy(steps, (const char *[]){
+		"ready", class->begin, "sleep=1", "standby", "running", "sleep=1", class->end,
+		class->after, NULL,
+	}, 9 * sizeof(*steps));
+	return steps;
+}
+
+/* With work under way.  The one cycle that a vHBA has; three of a vNIC. */
+static void is_paused(void **state)
+{
+	const struct played *class = *state;
+
+	start(class);
+	play(pause_steps(class));
+	cp_world_announce(&world);
+	wait_for_event("begin standby");
+	for (unsigned int i = 0; i < (class->resumed_once ? 1 : 3); i++) {
+		/* First the service, which then leaves guest memory alone. */
+		send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_STANDBY);
+		guest_standby();
+		run_for(KILL_GAP_NS / 4 * i);
+		/* And first again: it empties the rings. */
+		send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_RUNNING);
+		guest_running();
+		run_for(KILL_GAP_NS);
+	}
+	finish();
+}
+
+static void is_killed(void **state)
+{
+	const struct played *class = *state;
+	const char *const steps[] = {
+		"ready", class->begin, "sleep=1", "sleep=1",
+		class->adopts ? "tasks" : "sleep=1", class->end, class->after, NULL,
 	};
 	const struct mullion_state_channel *record;
-	uint64_t replayed = 0;
 
-	(void)state;
-	start();
+	start(class);
 	play(steps);
 	cp_world_announce(&world);
 	wait_for_event("begin sleep");
-	for (int i = 0; i < KILLS; i++) {
-		uint64_t until = mullion_spin_now() + 100000000ULL + (uint64_t)i * 7000000;
-
-		while (mullion_spin_now() < until) {
-			cp_world_turn(&world);
-			poll(NULL, 0, 1);
-		}
+	for (unsigned int i = 0; i < KILLS; i++) {
+		run_for(KILL_GAP_NS + i * 7000000ULL);
 		successor();
 	}
 	record = &world.state->channels[0];
-	replayed = record->replayed + record->recalled;
-	print_message("%llu requests adopted by %d successors\n", (unsigned long long)replayed,
-		      KILLS);
+	if (class->adopts)
+		print_message("%llu requests adopted by %d successors\n",
+			      (unsigned long long)(record->replayed + record->recalled), KILLS);
 	finish();
 }
 
 /* A successor of a service that was paused waits for the resume. */
-static void killed_while_paused(void **state)
+static void is_killed_while_paused(void **state)
 {
-	static const char *const steps[] = {
-		"ready", "io-start", "sleep=1", "standby", "running", "sleep=1", "io-stop", "io=20",
-		NULL,
-	};
-	union controlvm_packet packet = { 0 };
+	const struct played *class = *state;
 
-	(void)state;
-	start();
-	play(steps);
+	start(class);
+	play(pause_steps(class));
 	cp_world_announce(&world);
 	wait_for_event("begin standby");
 	send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_STANDBY);
-	send_to_guest(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_STANDBY);
+	guest_standby();
 	wait_for_event("begin running");
-	successor();
+	cp_world_kill(&world);
+	if (class->store) {
+		close(world.store_fd);
+		world.store_fd = image_open();
+	}
+	cp_world_start(&world, true);
 	send_to_service(CONTROLVM_DEVICE_CHANGESTATE, VISOR_SEGMENT_RUNNING);
-	packet.device_change_state.bus_no = 1;
-	packet.device_change_state.state = VISOR_SEGMENT_RUNNING;
-	cp_control_send_quietly(&world.guest_control, CONTROLVM_DEVICE_CHANGESTATE, &packet);
+	guest_running();
 	finish();
 }
 
-static void shrinks(void **state)
+static void loses_memory(void **state)
 {
-	static const char *const steps[] = { "ready", "sleep=1", "io-lost=4104", NULL };
+	const struct played *class = *state;
+	const char *const steps[] = {
+		"ready", class->ready_for_loss, "sleep=1", class->lost, NULL,
+	};
 	int status;
 
-	(void)state;
-	start();
+	start(class);
 	play(steps);
 	cp_world_announce(&world);
 	wait_for_event("begin sleep");
@@ -351,9 +508,7 @@ static void shrinks(void **state)
 	/* The service lives, and answers its command partition. */
 	assert_int_equal(waitpid(world.pid, NULL, WNOHANG), 0);
 	send_to_service(CONTROLVM_DEVICE_DESTROY, 0);
-	close(world.store_fd);
-	close(world.ram_fd);
-	cp_world_done(&world);
+	done();
 }
 
 static int setup(void **state)
@@ -374,19 +529,26 @@ static int teardown(void **state)
 	return unlink(image);
 }
 
+#define TESTS(class)							\
+	{ "works: " #class, works, NULL, NULL, &classes[class] },	\
+	{ "is paused: " #class, is_paused, NULL, NULL, &classes[class] },	\
+	{ "is killed: " #class, is_killed, NULL, NULL, &classes[class] },	\
+	{ "is killed while paused: " #class, is_killed_while_paused, NULL, NULL,	\
+	  &classes[class] },						\
+	{ "loses memory: " #class, loses_memory, NULL, NULL, &classes[class] }
+
+enum { DISK, NET, CLASSES };
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(traffic),
-		cmocka_unit_test(pauses),
-		cmocka_unit_test(kills),
-		cmocka_unit_test(killed_while_paused),
-		cmocka_unit_test(shrinks),
-	};
+	const struct CMUnitTest tests[] = { TESTS(DISK), TESTS(NET) };
 
-	if (access(cp_program("../../mullion-disk"), X_OK)) {
-		printf("mullion-disk is not built\n");
-		return 77;
+	_Static_assert(CLASSES == sizeof(classes) / sizeof(classes[0]), "a row each");
+	for (unsigned int i = 0; i < CLASSES; i++) {
+		if (access(cp_program(classes[i].program), X_OK)) {
+			printf("%s is not built\n", classes[i].program);
+			return 77;
+		}
 	}
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
