@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "../../channel/guard.h"
 #include "../../service/net/class.h"
 #include "../lib/inproc.h"
 #include "../lib/net_peer.h"
@@ -648,7 +649,7 @@ static void memory_goes(uint64_t left, uint64_t touched)
 	open_card(0, 8);
 	open_card(1, 8);
 	/* cmocka has its own handlers, for each test */
-	assert_int_equal(mullion_ram_init(), 0);
+	assert_int_equal(mullion_guard_init(), 0);
 	make_frame(0, TX, broadcast, 60);
 	slot = net_peer_slot(&peer[0], 0);
 	slot->rsp.net.type = NET_XMIT;
@@ -692,7 +693,7 @@ static void channels_are_lost(void **state)
 static void buffers_are_lost(void **state)
 {
 	(void)state;
-	assert_int_equal(mullion_ram_init(), 0);
+	assert_int_equal(mullion_guard_init(), 0);
 	open_card(1, 8);
 	net_peer_post(&peer[0], 0, NUMBER, 4, INPROC_RAM_HIGH, POST);
 	net_peer_enable(&peer[0], true, 1);
