@@ -34,6 +34,7 @@
 #include "../../command/device_disk.h"
 #include "../../command/partition.h"
 #include "../../command/process.h"
+#include "../../command/ram.h"
 #include "../../command/service.h"
 #include "../../command/log.h"
 
@@ -50,6 +51,7 @@ static struct {
 	struct mullion_state_area *state;
 	struct mullion_control_client *control;
 	int recv, send;
+	int ram;
 	unsigned int windows, doorbells, stores;
 	const char *mode;
 } sv;
@@ -78,6 +80,34 @@ static int service_create_device(const void *payload, size_t bytes)
 	return 0;
 }
 
+/* What a class that reads guest RAM, or writes it too, is given of it. */
+static int service_create_bus(const void *payload, size_t bytes)
+{
+	bool read_only = !strcmp(sv.mode, "ram-read");
+	struct mullion_server_config config;
+	struct mullion_ram_map map;
+	struct stat st;
+
+	memcpy(&config, (const char *)payload + 72, sizeof(config));
+	if (strncmp(sv.mode, "ram", 3))
+		return config.flags & MULLION_SERVER_RAM ? -EPROTO : 0;
+	if (!(config.flags & MULLION_SERVER_RAM) ||
+	    config.class_bytes != sizeof(struct mullion_window_header) + sizeof(map) ||
+	    bytes < config.class_offset + config.class_bytes || !sv.ram)
+		return -EPROTO;
+	memcpy(&map, (const char *)payload + config.class_offset +
+	       sizeof(struct mullion_window_header), sizeof(map));
+	if (map.region_count != 1 || map.regions[0].fd_index ||
+	    (map.regions[0].flags & MULLION_RAM_READ_ONLY) != read_only ||
+	    (fcntl(sv.ram, F_GETFL) & O_ACCMODE) != (read_only ? O_RDONLY : O_RDWR) ||
+	    fstat(sv.ram, &st) || map.regions[0].bytes != (uint64_t)st.st_size)
+		return -EINVAL;
+	if (mmap(NULL, map.regions[0].bytes, PROT_READ | (read_only ? 0 : PROT_WRITE), MAP_SHARED,
+		 sv.ram, 0) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
 static bool service_take_fds(void);
 
 static void service_command(void *arg, const struct controlvm_message *command,
@@ -89,6 +119,8 @@ static void service_command(void *arg, const struct controlvm_message *command,
 	/* descriptors were sent before the message that names them */
 	while (service_take_fds())
 		;
+	if (command->hdr.id == CONTROLVM_BUS_CREATE)
+		error = service_create_bus(payload, bytes);
 	if (command->hdr.id == CONTROLVM_DEVICE_CREATE)
 		error = service_create_device(payload, bytes);
 	mullion_control_client_respond(sv.control, command, error, NULL);
@@ -125,6 +157,9 @@ static bool service_take_fds(void)
 				sv.window.areas[0].bytes, sv.send, service_command,
 				NULL, NULL);
 		return true;
+	case MULLION_FD_RAM:
+		sv.ram = fds[0];
+		return true;
 	case MULLION_FD_WINDOW:
 		sv.windows++;
 		break;
@@ -148,8 +183,10 @@ static int service_main(int argc, char **argv)
 	if (!sv.mode)
 		sv.mode = "";
 	if (argc == 2 && !strcmp(argv[1], "--describe")) {
-		puts("{\"class\": \"disk\", \"type\": \"414815ed-c58c-11da-95a9-00e08161165f\","
-		     " \"channel_bytes\": 159744, \"pool_share\": 1048576}");
+		printf("{\"class\": \"disk\", \"type\": \"414815ed-c58c-11da-95a9-00e08161165f\","
+		       " \"channel_bytes\": 159744, \"pool_share\": 1048576,"
+		       " \"guest_ram\": \"%s\"}\n",
+		       strcmp(sv.mode, "ram-read") ? "read-write" : "read");
 		return 0;
 	}
 	if (!strcmp(sv.mode, "exit")) {
@@ -278,6 +315,24 @@ static void stop(void)
 	assert_null(t.core->services);
 }
 
+/* The report of what its process can see is @sees, and guest RAM as @access says. */
+static void assert_sees(const char *sees, const char *access)
+{
+	json_t *text, *ram;
+
+	assert_int_equal(mullion_service_access(service(), &text, NULL), 0);
+	assert_string_equal(json_string_value(json_object_get(text, "sees")), sees);
+	ram = json_object_get(text, "guest_ram");
+	assert_int_equal(json_array_size(ram), access ? 1 : 0);
+	if (access) {
+		ram = json_array_get(ram, 0);
+		assert_string_equal(json_string_value(json_object_get(ram, "access")), access);
+		assert_string_equal(json_string_value(json_object_get(ram, "guest")), "vm");
+		assert_int_equal(json_integer_value(json_object_get(ram, "bytes")), 64 << 20);
+	}
+	json_decref(text);
+}
+
 static void test_serve(void **state)
 {
 	json_t *text;
@@ -300,7 +355,39 @@ static void test_serve(void **state)
 	assert_non_null(json_object_get(text, "descriptors"));
 	assert_non_null(json_object_get(text, "seccomp"));
 	json_decref(text);
+	assert_sees("of its guests, their windows only", NULL);
 	stop();
+}
+
+static void ram(const char *mode, const char *sees, const char *access)
+{
+	const struct mullion_cp_ram_wish wish = { .name = "vm", .bytes = 64 << 20, .nodes = 1 };
+	struct mullion_cp_ram *made;
+
+	assert_int_equal(mullion_cp_ram_new(&made, &wish, NULL), 0);
+	mullion_partition_set_ram(t.partition, made);
+	mullion_cp_ram_unref(made);
+	start(mode);
+	assert_string_equal(t.why, "");
+	/* data lie in RAM: the window has next to no pool */
+	assert_int_equal(t.partition->buses->window->size, 1 << 20);
+	assert_sees(sees, access);
+	assert_int_equal(kill(service()->process->pid, SIGKILL), 0);
+	wait_until(service()->generation == 2 && service()->state == MULLION_SV_SERVING);
+	assert_sees(sees, access);
+	stop();
+}
+
+static void test_ram(void **state)
+{
+	(void)state;
+	ram("ram", "all RAM of guest vm (read-write)", "read-write");
+}
+
+static void test_ram_read(void **state)
+{
+	(void)state;
+	ram("ram-read", "all RAM of guest vm (read)", "read");
 }
 
 static void test_killed(void **state)
@@ -504,6 +591,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_serve, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ram, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ram_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hung, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
