@@ -307,9 +307,10 @@ static int definition_check_ram(const struct mullion_definition *def, struct def
 		return definition_why_set(why, "memory is more than %llu GiB, the most with addressing guest-physical",
 					  MULLION_CP_RAM_BYTES_MAX >> 30);
 	if (def->memory % (unit * def->numa))
-		return definition_why_set(why, "memory is %lluM, not a multiple of %u times %lluM, a page for each NUMA node",
-					  (unsigned long long)def->memory >> 20, def->numa,
-					  (unsigned long long)unit >> 20);
+		return definition_why_set(why, "memory is %lluM, not a multiple of %lluM%s",
+					  (unsigned long long)def->memory >> 20,
+					  (unsigned long long)(unit * def->numa) >> 20,
+					  def->numa > 1 ? ", the same for each NUMA node" : "");
 	return 0;
 }
 

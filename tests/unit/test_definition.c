@@ -148,9 +148,9 @@ static void test_ini_refused(void **state)
 	ini_refused("[Guest]\nName=a\nNUMA=2\n", 3, "needs addressing guest-physical");
 	ini_refused("[Guest]\nName=a\nNUMA=9\n", 3, "not within 1 and 8");
 	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nHugepages=1G\n", 4,
-		    "not a multiple of 1 times 1024M");
+		    "not a multiple of 1024M");
 	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nMemory=513M\nNUMA=2\n", 5,
-		    "not a multiple of 2 times 1M");
+		    "not a multiple of 2M, the same for each");
 	ini_refused("[Guest]\nName=a\nAddressing=guest-physical\nMemory=1T\n", 4,
 		    "more than 512 GiB");
 	ini_refused("[Guest]\nName=a\nnonsense\n", 3, "neither KEY=VALUE");
