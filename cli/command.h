@@ -156,6 +156,7 @@ void mullion_show_print(json_t *answer, bool json);
 
 /* The sub-commands; each has a file of its own or shares that of its noun. */
 int mullion_cmd_run(struct mullion_cli *cli);
+int mullion_cmd_attach(struct mullion_cli *cli);
 int mullion_cmd_start(struct mullion_cli *cli);
 int mullion_cmd_stop(struct mullion_cli *cli);
 int mullion_cmd_kill(struct mullion_cli *cli);
@@ -188,6 +189,7 @@ int mullion_cmd_version(struct mullion_cli *cli);
 
 /* The options of commands that have some, each beside its command. */
 extern const struct mullion_option mullion_run_options[];
+extern const struct mullion_option mullion_attach_options[];
 extern const struct mullion_option mullion_stop_options[];
 extern const struct mullion_option mullion_ps_options[];
 extern const struct mullion_option mullion_show_options[];

@@ -14,6 +14,10 @@ const struct mullion_command mullion_commands[] = {
 		.options = mullion_run_options, .failure = MULLION_EXIT_RUN,
 		.run = mullion_cmd_run,
 	}, {
+		.name = "attach", .operands = "",
+		.summary = "Serve a guest that something else has started",
+		.options = mullion_attach_options, .run = mullion_cmd_attach,
+	}, {
 		.name = "start", .operands = "NAME...", .min = 1, .max = -1,
 		.summary = "Start guests that are defined",
 		.complete = MULLION_COMPLETE_DEFINITION, .run = mullion_cmd_start,

@@ -127,7 +127,7 @@ static void access_note(const struct mullion_service *service, const char *targe
 	}
 	for (const struct mullion_cp_bus *bus = service ? service->buses : NULL; bus;
 	     bus = bus->service_next)
-		if (bus->window->id == id)
+		if (bus->window && bus->window->id == id)
 			snprintf(note, 160, "window %u of guest %s", id, bus->guest_name);
 	if (!note[0])
 		snprintf(note, 160, "window %u of nobody any more", id);

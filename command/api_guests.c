@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "attach.h"
 
 /**
  * struct api_waiter - a request that waits for a guest
@@ -22,6 +23,7 @@
  * @made: the transient guest that the request has made: it has no other owner
  *	until the answer, and ends with the request; NULL: none
  * @owned: the client is going to own it by a stream
+ * @let_go: the request owns this guest, which is stopped when the client hangs up
  */
 struct api_waiter {
 	struct mullion_api_request *req;
@@ -32,6 +34,7 @@ struct api_waiter {
 	bool outcome;
 	bool owned;
 	struct mullion_cp_guest *made;
+	struct mullion_cp_guest *let_go;
 };
 
 static void waiter_free(struct api_waiter *w)
@@ -46,10 +49,12 @@ static void waiter_free(struct api_waiter *w)
 static void waiter_gone(struct mullion_api_request *req, void *arg)
 {
 	struct api_waiter *w = arg;
-	struct mullion_cp_guest *made = w->made;
+	struct mullion_cp_guest *made = w->made, *let_go = w->let_go;
 
 	(void)req;
 	waiter_free(w);
+	if (let_go)
+		mullion_cp_guest_stop(let_go, MULLION_STOP_SECONDS, NULL);
 	if (made)
 		mullion_cp_guest_kill(made, "the client that had started it hung up", NULL);
 }
@@ -236,8 +241,25 @@ static bool create_cwd(struct mullion_api_request *req, json_t *body, char cwd[P
 	return true;
 }
 
+/* Takes what is told of a guest that somebody else has started out of @body. */
+static int create_attach(json_t *body, struct mullion_attach **ret, struct mullion_error *err)
+{
+	json_t *value = json_object_get(body, "attach");
+	const char *name = json_string_value(json_object_get(body, "name"));
+	int r;
+
+	if (!value)
+		return 0;
+	r = mullion_attach_from_json(value, name ? name : "guest", ret, err);
+	json_object_del(body, "attach");
+	/* It has nothing that the daemon would have to start. */
+	json_object_set_new(body, "type", json_string("process"));
+	return r;
+}
+
 void api_guest_create(struct mullion_api_request *req, const char *name)
 {
+	struct mullion_attach *attach = NULL;
 	struct mullion_definition *def;
 	struct mullion_cp_guest *guest;
 	struct mullion_error err;
@@ -255,12 +277,18 @@ void api_guest_create(struct mullion_api_request *req, const char *name)
 		json_decref(body);
 		return;
 	}
-	r = mullion_definition_from_json(body, cwd[0] ? cwd : NULL, &def, &err);
+	r = create_attach(body, &attach, &err);
+	if (!r)
+		r = mullion_definition_from_json(body, cwd[0] ? cwd : NULL, &def, &err);
 	json_decref(body);
 	if (!r) {
 		r = mullion_cp_guest_new(req->daemon, def, transient, &guest, &err);
 		mullion_definition_unref(def);
 	}
+	if (r)
+		free(attach);
+	else if (attach)
+		mullion_cp_guest_set_attach(guest, attach);
 	if (r)
 		mullion_api_fail(req, r, &err);
 	else if (start)
@@ -361,6 +389,10 @@ void api_guest_wait(struct mullion_api_request *req, const char *name)
 	if (!w)
 		return;
 	w->outcome = true;
+	if (api_query_flag(req, "owner", false)) {
+		mullion_cp_guest_owned(guest);
+		w->let_go = guest;
+	}
 	if (!mullion_cp_guest_running(guest)) {
 		/* Told before it is forgotten. */
 		waiter_answer(w, guest);

@@ -18,6 +18,7 @@
 #include "bus.h"
 #include "control.h"
 #include "core.h"
+#include "intree.h"
 #include "log.h"
 #include "partition.h"
 #include "process.h"
@@ -35,6 +36,47 @@ static uint64_t bus_page_up(uint64_t bytes)
 	return (bytes + 4095) & ~4095ULL;
 }
 
+/* Data that lie in guest RAM need no pool. */
+static int bus_make_window(struct mullion_cp_bus *bus, unsigned int devices,
+			   struct mullion_error *err)
+{
+	const struct mullion_service_class *class = bus->service->class;
+	struct mullion_partition *p = bus->partition;
+	uint64_t pool = devices * class->pool_share;
+	int r;
+
+	if (class->pool_max && pool > class->pool_max)
+		pool = class->pool_max;
+	/* An area cannot be empty. */
+	if (bus->ram)
+		pool = BUS_POOL_MIN;
+	r = mullion_cp_window_new_bus(p->core, &p->uuid, &bus->service->uuid,
+		bus_page_up(MULLION_BUS_CHANNEL_BYTES) +
+		devices * bus_page_up(class->channel_bytes), pool, &bus->window);
+	if (r < 0)
+		return mullion_error_set(err, r, "cannot make a window for", p->name,
+			r == -ENOSPC || r == -ENOMEM ? "free memory on the host" : NULL, "%s",
+			strerror(-r));
+	bus->channels_next = bus->window->areas[0].offset +
+			     bus_page_up(MULLION_BUS_CHANNEL_BYTES);
+	bus->addr = MULLION_WINDOW_ADDR(bus->window->id, bus->window->areas[0].offset);
+	return 0;
+}
+
+int mullion_cp_bus_place(struct mullion_cp_bus *bus, struct mullion_error *err)
+{
+	struct mullion_partition *p = bus->partition;
+	int r = mullion_cp_ram_place(bus->ram, MULLION_BUS_CHANNEL_BYTES, &bus->addr);
+
+	for (struct mullion_cp_device *d = bus->devices; !r && d; d = d->next)
+		r = mullion_cp_ram_place(bus->ram, d->bytes, &d->addr);
+	if (r < 0)
+		return mullion_error_set(err, r, "cannot place channels for", p->name,
+			"reserve more memory, or give it fewer devices",
+			"its reserved memory has no room left for them");
+	return 0;
+}
+
 int mullion_cp_bus_new(struct mullion_partition *partition,
 		       struct mullion_service *service, unsigned int devices,
 		       struct mullion_cp_bus **ret, struct mullion_error *err)
@@ -42,7 +84,6 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	const struct mullion_service_class *class = service->class;
 	struct mullion_cp_bus **link = &partition->buses;
 	struct mullion_cp_bus *bus = calloc(1, sizeof(*bus));
-	uint64_t pool = devices * class->pool_share;
 	unsigned int slot = 1;
 	int r;
 
@@ -58,20 +99,6 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 					 "it has %d windows already",
 					 MULLION_PARTITION_SLOTS_MAX);
 	}
-	if (class->pool_max && pool > class->pool_max)
-		pool = class->pool_max;
-	/* Data lie in the guest's RAM then; an area cannot be empty. */
-	if (partition->ram)
-		pool = BUS_POOL_MIN;
-	r = mullion_cp_window_new_bus(partition->core, &partition->uuid, &service->uuid,
-		bus_page_up(MULLION_BUS_CHANNEL_BYTES) +
-		devices * bus_page_up(class->channel_bytes), pool, &bus->window);
-	if (r < 0) {
-		free(bus);
-		return mullion_error_set(err, r, "cannot make a window for",
-			partition->name, r == -ENOSPC || r == -ENOMEM ?
-			"free memory on the host" : NULL, "%s", strerror(-r));
-	}
 	bus->core = partition->core;
 	bus->partition = partition;
 	bus->ram = partition->ram ? mullion_cp_ram_ref(partition->ram) : NULL;
@@ -79,11 +106,16 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
 	bus->number = ++partition->bus_last;
 	bus->service_number = ++partition->core->service_bus_next;
 	bus->type = class->type;
-	bus->channels_next = bus->window->areas[0].offset +
-			     bus_page_up(MULLION_BUS_CHANNEL_BYTES);
 	mullion_guid_random(&bus->uuid);
 	snprintf(bus->name, sizeof(bus->name), "%s", service->name);
 	snprintf(bus->guest_name, sizeof(bus->guest_name), "%s", partition->name);
+	r = partition->placed ? mullion_cp_bus_place(bus, err) :
+	    bus_make_window(bus, devices, err);
+	if (r < 0) {
+		mullion_cp_ram_unref(bus->ram);
+		free(bus);
+		return r;
+	}
 	while (*link)
 		link = &(*link)->next;
 	*link = bus;
@@ -126,6 +158,8 @@ void mullion_cp_bus_free(struct mullion_cp_bus *bus)
 	while (bus->devices)
 		mullion_cp_device_free(bus->devices);
 	mullion_cp_window_free(bus->window);
+	if (bus->addr && bus->ram && !bus->window)
+		mullion_cp_ram_release(bus->ram, bus->addr);
 	mullion_cp_ram_unref(bus->ram);
 	free(bus);
 }
@@ -168,6 +202,8 @@ static int bus_send_window(const struct mullion_cp_bus *bus, uint64_t handle)
 	int sock = bus->service->process->sock;
 	int r;
 
+	if (!w)
+		return 0;
 	r = mullion_fd_send(sock, MULLION_FD_WINDOW, handle, 0, &w->memfd, 1);
 	if (!r)
 		r = mullion_fd_send(sock, MULLION_FD_RECV_DOORBELLS, handle, 0,
@@ -224,8 +260,6 @@ static bool bus_is_formatted(const struct mullion_cp_bus *bus)
 int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
 {
 	struct mullion_service *service = bus->service;
-	const struct mullion_window_area *area =
-		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_BUS_CREATE,
 		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
@@ -233,35 +267,40 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
 		.arg = bus,
 		.packet.create_bus = {
 			.bus_no = bus->service_number,
-			.channel_addr = MULLION_WINDOW_ADDR(bus->window->id, area->offset),
+			.channel_addr = bus->addr,
 			.channel_bytes = MULLION_BUS_CHANNEL_BYTES,
 			.bus_data_type_guid = VISOR_VBUS_CHANNEL_GUID,
 			.bus_inst_guid = bus->uuid,
 		},
 	};
+	/* zeros where there is no window */
 	struct {
 		struct mullion_window_header header;
 		struct mullion_ram_map map;
-	} parts;
-	uint32_t flags = 0;
+	} class_part = { 0 };
+	uint32_t flags = bus_is_formatted(bus) ? MULLION_SERVER_ADOPT : 0;
+	size_t bytes = sizeof(class_part.header);
 	void *payload;
 	int r;
 
+	_Static_assert(offsetof(__typeof__(class_part), map) == sizeof(class_part.header),
+		       "one after the other");
 	command.handle = mullion_cp_control_handle(service->control);
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 		command.packet.create_bus.dev_count++;
-	if (bus_is_formatted(bus))
-		flags |= MULLION_SERVER_ADOPT;
-	if (bus->ram)
+	if (bus->window)
+		mullion_cp_window_header(bus->window, &class_part.header);
+	if (bus->ram) {
 		flags |= MULLION_SERVER_RAM;
-	mullion_cp_window_header(bus->window, &parts.header);
+		bytes += sizeof(class_part.map);
+	}
 	r = bus_send_window(bus, command.handle);
 	if (!r)
-		r = bus_send_ram(bus, command.handle, &parts.map);
+		r = bus_send_ram(bus, command.handle, &class_part.map);
 	if (r < 0)
 		return r;
-	payload = mullion_cp_payload(service, flags, &parts,
-		bus->ram ? sizeof(parts) : sizeof(parts.header), &command.payload_bytes);
+	payload = mullion_cp_payload(service, flags, &class_part, bytes,
+				     &command.payload_bytes);
 	if (!payload)
 		return -ENOMEM;
 	command.payload = payload;
@@ -276,6 +315,19 @@ int mullion_cp_bus_serve(struct mullion_cp_bus *bus)
 	return 0;
 }
 
+/* The service knows nothing of it any more: free it, or let it begin anew. */
+static void bus_withdrawn(struct mullion_cp_bus *bus)
+{
+	if (!bus->renewing) {
+		mullion_cp_bus_free(bus);
+		return;
+	}
+	if (bus->renewable)
+		return;
+	bus->renewable = true;
+	mullion_intree_renewable(bus->partition);
+}
+
 void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
 {
 	bus->pending = 0;
@@ -283,11 +335,13 @@ void mullion_cp_bus_server_lost(struct mullion_cp_bus *bus)
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 		mullion_cp_device_server_lost(d);
 		/* nobody is left who would give back the record */
-		if (!bus->partition)
+		if (!bus->partition || bus->renewing)
 			mullion_state_memory_forget(bus->service->memory, &d->uuid);
 	}
 	if (!bus->partition)
 		mullion_cp_bus_free(bus);
+	else if (bus->renewing)
+		bus_withdrawn(bus);
 }
 
 static void bus_withdraw_step(struct mullion_cp_bus *bus);
@@ -308,10 +362,21 @@ void mullion_cp_bus_answered(struct mullion_cp_bus *bus)
 {
 	struct mullion_service *service = bus->service;
 
-	if (bus->partition)
+	if (bus->partition && !bus->renewing)
 		return;
 	bus_withdraw_step(bus);
 	mullion_service_settle(service);
+}
+
+void mullion_cp_bus_renew(struct mullion_cp_bus *bus)
+{
+	if (bus->renewing || bus->leaving)
+		return;
+	bus->renewing = true;
+	if (bus->service->process && mullion_cp_control_attached(bus->service->control))
+		bus_withdraw_step(bus);
+	else
+		mullion_cp_bus_server_lost(bus);
 }
 
 static int bus_send_destroy(struct mullion_cp_bus *bus, uint32_t id,
@@ -346,7 +411,7 @@ static void bus_withdraw_step(struct mullion_cp_bus *bus)
 	union controlvm_packet packet;
 	bool told = false;
 
-	if (bus->pending)
+	if (bus->pending || bus->renewable)
 		return;
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 		if (d->server == MULLION_END_NONE)
@@ -369,7 +434,7 @@ static void bus_withdraw_step(struct mullion_cp_bus *bus)
 	/* one that the process was never told of is left to no successor, either */
 	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 		mullion_state_memory_forget(bus->service->memory, &d->uuid);
-	mullion_cp_bus_free(bus);
+	bus_withdrawn(bus);
 }
 
 void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
@@ -415,7 +480,9 @@ static void bus_send_configure(const struct mullion_cp_bus *bus)
 		struct visor_controlvm_parameters_header header;
 		char name[sizeof(bus->name)];
 	} payload;
-	size_t length = strlen(bus->name);
+	/* Linux's own driver of old takes it from a wrong address. */
+	size_t length = mullion_cp_control_plain(bus->partition->control) ? 0 :
+			strlen(bus->name);
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_BUS_CONFIGURE,
 		.payload = &payload,
@@ -440,8 +507,6 @@ static void bus_send_configure(const struct mullion_cp_bus *bus)
 
 void mullion_cp_bus_announce(struct mullion_cp_bus *bus)
 {
-	const struct mullion_window_area *area =
-		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
 	const guid_t storage = VISOR_SIOVM_BUS_INSTANCE_GUID;
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_BUS_CREATE,
@@ -450,15 +515,19 @@ void mullion_cp_bus_announce(struct mullion_cp_bus *bus)
 		.arg = bus,
 		.packet.create_bus = {
 			.bus_no = bus->number,
-			.channel_addr = MULLION_WINDOW_ADDR(bus->window->id, area->offset),
+			.channel_addr = bus->addr,
 			.channel_bytes = MULLION_BUS_CHANNEL_BYTES,
 			.bus_data_type_guid = VISOR_VBUS_CHANNEL_GUID,
 			/* a crash kernel looks for the storage bus by this name */
-			.bus_inst_guid = bus->number == 1 ? storage : bus->uuid,
+			.bus_inst_guid = mullion_partition_storage(bus->partition) == bus ?
+					 storage : bus->uuid,
 		},
 	};
 
-	if (!bus->plugged || bus->leaving)
+	if (!bus->plugged || bus->leaving || bus->renewing)
+		return;
+	/* A header that changes later is not seen: it has to be complete. */
+	if (!bus->window && !bus_is_formatted(bus))
 		return;
 	if (bus->guest == MULLION_END_NONE) {
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
@@ -500,7 +569,7 @@ static void bus_on_unannounced(void *arg, int error, uint32_t status,
 	/* the partition tells of that, once for all its commands */
 	if (error == -ECONNRESET)
 		return;
-	if (error && status != ENODEV && status != CONTROLVM_RESP_DEVICE_INVALID &&
+	if ((error || bus->kept) && status != ENODEV && status != CONTROLVM_RESP_DEVICE_INVALID &&
 	    status != CONTROLVM_RESP_BUS_INVALID)
 		mullion_event_emit(bus->core->events, LOG_WARNING, bus->partition->label,
 				   "bus-kept", "the guest did not give back bus %u (%s): %s; it is taken from it",
@@ -526,12 +595,18 @@ static void bus_on_device_unannounced(void *arg, int error, uint32_t status,
 				      const struct controlvm_message *answer)
 {
 	struct mullion_cp_bus *bus = arg;
+	bool gone = !error || status == ENODEV || status == CONTROLVM_RESP_DEVICE_INVALID;
 
-	(void)status;
-	(void)answer;
-	if (error == -ECONNRESET || --bus->unannouncing)
+	if (error == -ECONNRESET)
 		return;
-	if (bus_unannounce_bus(bus) < 0)
+	/* A driver of old would destroy the bus under its device. */
+	if (!gone && mullion_cp_control_plain(bus->partition->control))
+		bus->kept = true;
+	if (--bus->unannouncing)
+		return;
+	if (bus->kept)
+		bus_on_unannounced(bus, error, status, answer);
+	else if (bus_unannounce_bus(bus) < 0)
 		bus_left_guest(bus);
 }
 
@@ -544,6 +619,14 @@ static int bus_unannounce(struct mullion_cp_bus *bus)
 		.answer = bus_on_device_unannounced,
 		.arg = bus,
 	};
+	/* A driver of old answers first and removes then: the answer to this comes after. */
+	struct mullion_cp_command fence = {
+		.id = CONTROLVM_DEVICE_CONFIGURE,
+		.silent_usec = BUS_GUEST_SILENT_USEC,
+		.answer = bus_on_device_unannounced,
+		.arg = bus,
+	};
+	bool plain = mullion_cp_control_plain(bus->partition->control);
 	int r = 0;
 
 	bus->unannouncing = 0;
@@ -554,8 +637,19 @@ static int bus_unannounce(struct mullion_cp_bus *bus)
 		command.packet.destroy_device.dev_no = d->number;
 		r = mullion_cp_control_send(bus->partition->control, &command);
 		bus->unannouncing += !r;
+		if (r < 0 || !plain)
+			continue;
+		fence.packet = command.packet;
+		r = mullion_cp_control_send(bus->partition->control, &fence);
+		bus->unannouncing += !r;
 	}
 	return r || bus->unannouncing ? r : bus_unannounce_bus(bus);
+}
+
+void mullion_cp_bus_unannounce(struct mullion_cp_bus *bus)
+{
+	if (bus_unannounce(bus) < 0)
+		bus_left_guest(bus);
 }
 
 int mullion_cp_bus_remove(struct mullion_cp_bus *bus, bool force)
@@ -563,17 +657,28 @@ int mullion_cp_bus_remove(struct mullion_cp_bus *bus, bool force)
 	if (bus->leaving && !force)
 		return -EALREADY;
 	bus->leaving = true;
-	if (force || bus->guest == MULLION_END_NONE || bus->partition->absent ||
-	    bus_unannounce(bus) < 0)
+	if (force || bus->guest == MULLION_END_NONE || bus->partition->absent)
 		bus_left_guest(bus);
+	else if (mullion_cp_control_plain(bus->partition->control))
+		mullion_intree_unannounce(bus);
+	else
+		mullion_cp_bus_unannounce(bus);
 	return 0;
 }
 
 void mullion_cp_bus_guest_lost(struct mullion_cp_bus *bus)
 {
+	bool waited;
+
 	bus->guest = MULLION_END_NONE;
-	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
 		d->guest = MULLION_END_NONE;
+		waited = d->intree.waits;
+		memset(&d->intree, 0, sizeof(d->intree));
+		if (waited && !bus->leaving && bus->server == MULLION_END_PRESENT)
+			mullion_cp_device_serve(d);
+	}
+	bus->idle_until = 0;
 	if (bus->leaving)
 		bus_left_guest(bus);
 }
@@ -584,9 +689,15 @@ void mullion_cp_bus_client(const struct mullion_cp_bus *bus, unsigned int entry,
 			   char type[static 17], char driver[static 17],
 			   char info[static 97])
 {
-	const struct visor_vbus_channel *channel = (const void *)bus->window->map;
-	const struct visor_vbus_deviceinfo *from =
-		entry == 0 ? &channel->chp_info :
+	const struct visor_vbus_channel *channel = bus->window ?
+		(const void *)bus->window->map :
+		mullion_cp_ram_pointer(bus->ram, bus->addr, MULLION_BUS_CHANNEL_BYTES);
+	const struct visor_vbus_deviceinfo *from;
+
+	type[0] = driver[0] = info[0] = '\0';
+	if (!channel)
+		return;
+	from = entry == 0 ? &channel->chp_info :
 		entry == 1 ? &channel->bus_info : &channel->dev_info[entry - 2];
 
 	mullion_text_clean(from->devtype, sizeof(from->devtype), type, 17);
@@ -611,7 +722,7 @@ json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus)
 			 "name", bus->name,
 			 "uuid", mullion_guid_text(&bus->uuid, uuid),
 			 "service", bus->service ? bus->service->name : "",
-			 "window", (int)bus->window->id,
+			 "window", bus->window ? (int)bus->window->id : 0,
 			 "state", bus->leaving ? "leaving" : ends[bus->guest],
 			 "client", client);
 }

@@ -29,11 +29,17 @@ struct mullion_service;
  * @slot: of the window in the partition
  * @number: as the guest knows it
  * @service_number: as the service knows it; unique in the daemon
- * @window: its window
+ * @window: its window; NULL: its channels lie in guest RAM
  * @ram: of a guest that gives its RAM; NULL: data lie in the window
+ * @addr: channel_addr of its channel
  * @plugged: the guest can see the window; @offered: it was asked to be plugged
  * @leaving: it is being taken from a guest that runs
  * @unannouncing: its devices that the guest has not given back yet
+ * @kept: one of them it does not give back
+ * @renewing: it is taken from the service, for a guest that begins anew
+ * @renewable: and that is done
+ * @idle_ticks, @idle_until: of a guest without the extension that has to be idle
+ *	before it is told to give back a disk
  * @pending: commands to the service without an answer
  * @channels_next: offset in the window where the next channel goes
  * @server, @guest: what the ends have
@@ -53,10 +59,16 @@ struct mullion_cp_bus {
 	char guest_name[96];
 	struct mullion_cp_window *window;
 	struct mullion_cp_ram *ram;
+	uint64_t addr;
 	bool plugged;
 	bool offered;
 	bool leaving;
+	bool renewing;
+	bool renewable;
+	unsigned int idle_ticks;
+	uint64_t idle_until;
 	unsigned int unannouncing;
+	bool kept;
 	unsigned int pending;
 	uint64_t channels_next;
 	enum mullion_end server;
@@ -78,6 +90,28 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
  * mullion_cp_bus_free() - leave both, free devices, disks and window
  */
 void mullion_cp_bus_free(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_place() - give its channels in guest RAM their addresses
+ *
+ * Return: 0 or negative errno with @err filled in.
+ */
+int mullion_cp_bus_place(struct mullion_cp_bus *bus, struct mullion_error *err);
+
+/**
+ * mullion_cp_bus_renew() - the guest has begun anew: channels of the former boot
+ *	are of no use
+ *
+ * Takes the bus from its service; mullion_intree_renewable() follows.
+ */
+void mullion_cp_bus_renew(struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_unannounce() - tell the guest to give it back
+ *
+ * Part of mullion_cp_bus_remove(), for intree.c, which waits for the right moment.
+ */
+void mullion_cp_bus_unannounce(struct mullion_cp_bus *bus);
 
 /**
  * mullion_cp_bus_serve() - tell the service of bus and devices, windows first

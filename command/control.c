@@ -27,6 +27,15 @@
  * handles at most a ring full of messages, and doorbells and attaches are
  * rate-limited, so that a guest that rings or resets without end costs little.
  *
+ * In guest RAM there are no doorbells, and the client may be one that knows
+ * nothing of epochs: Linux's own drivers of old.  Commands are put into the ring
+ * for it from the beginning; it finds them when it comes.  One with the
+ * extension raises its epoch, which empties the rings, and is told anew.  The
+ * channel is looked at every millisecond while something happens, and less and
+ * less often, down to ten times a second, when nothing does.  A channel whose
+ * signature has gone was wiped: the machine was started again.  It is formatted
+ * as for the first time.
+ *
  * Limits: 256 commands queued, 32 of them sent and unanswered.
  *
  * Failure behaviour: a command that gets no answer stays; ops->silent() says
@@ -48,6 +57,10 @@
 #define CONTROL_POLL_USEC	1000000
 #define CONTROL_ATTACHES_MAX	16	/* within a second */
 #define CONTROL_PAYLOAD_ALIGN	64
+/* In guest RAM: between two looks, an eighth of the time since something happened. */
+#define CONTROL_LOOK_USEC	1000
+#define CONTROL_LOOK_WAITING_USEC 10000	/* at most, while an answer is awaited */
+#define CONTROL_LOOK_IDLE_USEC	100000
 
 enum control_phase {
 	CONTROL_WAITING,
@@ -63,16 +76,19 @@ struct control_command {
 	uint64_t sent_usec;
 	uint64_t silent_usec;
 	bool silent;
+	bool quiet;
 	mullion_cp_answer_fn answer;
 	void *arg;
 };
 
 struct mullion_cp_control {
-	struct mullion_cp_window *window;
+	struct mullion_cp_window *window;	/* NULL: in guest RAM */
 	const struct mullion_cp_control_ops *ops;
 	void *arg;
 	uint8_t *area;
-	struct mullion_channel_ext *ext;
+	uint8_t *payload_area;
+	struct mullion_cp_control_layout layout;
+	struct mullion_channel_ext *ext;	/* NULL: no room for it */
 	struct mullion_sq queues[CONTROLVM_QUEUES];
 	uint64_t generation;
 	uint64_t epoch;			/* confirmed */
@@ -84,6 +100,9 @@ struct mullion_cp_control {
 	bool turning;
 	bool freed;
 	bool rung;			/* this turn came by a doorbell */
+	bool shown;			/* in guest RAM: can be found */
+	bool plain;			/* its client has nothing of the extension */
+	bool greeted;			/* such a client's owner was told */
 
 	struct control_command *commands;
 	struct control_command **commands_end;
@@ -95,7 +114,8 @@ struct mullion_cp_control {
 	uint64_t attach_usec;		/* when the counted second began */
 	unsigned int attaches;
 
-	uint64_t sent, answered, dropped, faults, rescues;
+	uint64_t active_usec;		/* when something happened last */
+	uint64_t sent, acknowledged, answered, dropped, faults, rescues;
 
 	sd_event_source *doorbell;
 	sd_event_source *poll;
@@ -124,6 +144,12 @@ static uint32_t *control_ext_u32(struct mullion_cp_control *c, size_t offset)
 }
 
 #define CONTROL_EXT(field) offsetof(struct mullion_channel_ext, field)
+
+static void control_ring(struct mullion_cp_control *c)
+{
+	if (c->window)
+		mullion_cp_window_ring(c->window, 1, 0);
+}
 
 /* ---- commands ---------------------------------------------------------- */
 
@@ -179,9 +205,11 @@ static void control_fault(struct mullion_cp_control *c, uint32_t reason)
 	c->attached = false;
 	c->fault = reason;
 	c->faults++;
-	mullion_store_relaxed(control_ext_u32(c, CONTROL_EXT(fault_reason)), reason);
-	mullion_store_release(control_ext_u32(c, CONTROL_EXT(server_state)),
-			      MULLION_CHANNEL_FAULTED);
+	if (c->ext) {
+		mullion_store_relaxed(control_ext_u32(c, CONTROL_EXT(fault_reason)), reason);
+		mullion_store_release(control_ext_u32(c, CONTROL_EXT(server_state)),
+				      MULLION_CHANNEL_FAULTED);
+	}
 	control_end_all(c);
 	if (!c->freed && c->ops->faulted)
 		c->ops->faulted(c->arg, reason);
@@ -206,7 +234,7 @@ static void control_confirm(struct mullion_cp_control *c, uint64_t epoch,
 	c->epoch = epoch;
 	/* pairs with the client's acquire of server_epoch */
 	mullion_store_release(control_ext_u64(c, CONTROL_EXT(server_epoch)), epoch);
-	mullion_cp_window_ring(c->window, 1, 0);
+	control_ring(c);
 }
 
 /*
@@ -224,16 +252,46 @@ static bool control_too_often(struct mullion_cp_control *c)
 	return ++c->attaches > CONTROL_ATTACHES_MAX;
 }
 
+/* A client without the extension is there as soon as the channel can be found. */
+static void control_greet(struct mullion_cp_control *c)
+{
+	c->plain = true;
+	c->greeted = true;
+	c->attached = true;
+	c->ops->attached(c->arg, true);
+}
+
+/* The signature has gone, and so has everything: begin as for the first time. */
+static void control_begin_again(struct mullion_cp_control *c)
+{
+	if (control_too_often(c))
+		return;
+	c->attached = false;
+	control_end_all(c);
+	if (c->freed)
+		return;
+	mullion_cp_control_channel_make(c->area, &c->layout, c->generation,
+					CONTROL_UNANSWERED_MAX, c->queues);
+	c->epoch = 0;
+	c->incarnation = 0;
+	c->ever_attached = false;
+	c->fault = 0;
+	c->payloads = 0;
+	c->greeted = false;
+	mullion_cp_control_channel_show(c->area);
+}
+
 /* Has a client raised its epoch? */
 static void control_look_for_client(struct mullion_cp_control *c)
 {
-	/* pairs with the client's release of client_epoch */
-	uint64_t epoch = mullion_load_acquire(control_ext_u64(c,
-						CONTROL_EXT(client_epoch)));
-	uint64_t incarnation, features;
+	uint64_t epoch, incarnation, features;
 	uint32_t state;
 	bool fresh;
 
+	if (!c->ext)
+		return;
+	/* pairs with the client's release of client_epoch */
+	epoch = mullion_load_acquire(control_ext_u64(c, CONTROL_EXT(client_epoch)));
 	if (epoch == c->epoch)
 		return;
 	if (mullion_load_relaxed(control_ext_u64(c, CONTROL_EXT(client_generation))) !=
@@ -260,6 +318,7 @@ static void control_look_for_client(struct mullion_cp_control *c)
 		return;
 	}
 	c->attached = false;
+	c->plain = false;
 	control_end_all(c);
 	if (c->freed)
 		return;
@@ -284,9 +343,12 @@ static void control_take_ack(struct mullion_cp_control *c,
 		c->dropped++;
 		return;
 	}
+	c->acknowledged++;
 	cmd->phase = CONTROL_ACKNOWLEDGED;
 	if (cmd->payload)
 		c->payloads--;
+	if (cmd->quiet)
+		control_end(c, cmd, 0, NULL);
 }
 
 static void control_take_answer(struct mullion_cp_control *c,
@@ -298,6 +360,8 @@ static void control_take_answer(struct mullion_cp_control *c,
 
 	if (!cmd) {
 		c->dropped++;
+		if (c->plain && !failed && c->ops->stray)
+			c->ops->stray(c->arg, message->hdr.id);
 		return;
 	}
 	c->answered++;
@@ -326,7 +390,7 @@ static bool control_drain(struct mullion_cp_control *c, unsigned int queue,
 		}
 		memcpy(&message, slot, sizeof(message));
 		if (mullion_sq_release(q))
-			mullion_cp_window_ring(c->window, 1, 0);
+			control_ring(c);
 		take(c, &message);
 		if (c->freed || !c->attached || c->epoch != epoch)
 			return true;
@@ -344,12 +408,10 @@ static bool control_place_payload(struct mullion_cp_control *c,
 		return true;
 	if (!c->payloads)
 		c->payload_next = 0;
-	if (!mullion_range_ok(c->payload_next, bytes, MULLION_CONTROL_PAYLOAD_BYTES))
+	if (!mullion_range_ok(c->payload_next, bytes, c->layout.payload_bytes))
 		return false;
-	memcpy(c->area + MULLION_CONTROL_PAYLOAD_OFFSET + c->payload_next,
-	       cmd->payload, bytes);
-	cmd->message.hdr.payload_vm_offset = MULLION_CONTROL_PAYLOAD_OFFSET +
-					     c->payload_next;
+	memcpy(c->payload_area + c->payload_next, cmd->payload, bytes);
+	cmd->message.hdr.payload_vm_offset = c->layout.payload_offset + c->payload_next;
 	c->payload_next = (c->payload_next + bytes + CONTROL_PAYLOAD_ALIGN - 1) &
 			  ~(uint32_t)(CONTROL_PAYLOAD_ALIGN - 1);
 	c->payloads++;
@@ -389,7 +451,7 @@ static bool control_send_waiting(struct mullion_cp_control *c)
 		sent = true;
 	}
 	if (sent && mullion_sq_publish(q))
-		mullion_cp_window_ring(c->window, 1, 0);
+		control_ring(c);
 	return sent;
 }
 
@@ -445,24 +507,33 @@ void mullion_cp_control_turn(struct mullion_cp_control *c)
 {
 	bool work = false, more;
 
-	if (c->turning)
+	if (c->turning || (!c->window && !c->shown))
+		return;
+	if (!c->window && c->ops->lost && c->ops->lost(c->arg))
 		return;
 	c->turning = true;
-	control_look_for_client(c);
+	if (!c->window && !mullion_cp_control_channel_shown(c->area))
+		control_begin_again(c);
+	if (!c->freed && c->shown && !c->greeted && !c->plain)
+		control_greet(c);
+	if (!c->freed)
+		control_look_for_client(c);
 	if (!c->freed && c->attached)
 		work = control_drain(c, CONTROLVM_QUEUE_ACK, control_take_ack);
 	if (!c->freed && c->attached)
 		work |= control_drain(c, CONTROLVM_QUEUE_REQUEST, control_take_answer);
-	if (work && !c->rung)
+	if (work && !c->rung && c->window)
 		c->rescues++;
 	if (!c->freed && c->attached)
-		control_send_waiting(c);
-	more = !c->freed && c->attached && control_arm(c);
+		work |= control_send_waiting(c);
+	more = !c->freed && c->window && c->attached && control_arm(c);
 	c->turning = false;
 	if (c->freed) {
 		control_release(c);
 		return;
 	}
+	if (work)
+		c->active_usec = control_now();
 	if (more && c->kick)
 		sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
 }
@@ -482,12 +553,26 @@ static int control_on_doorbell(sd_event_source *source, int fd, uint32_t revents
 	return 0;
 }
 
+/* When the channel is looked at next, in microseconds from now. */
+static uint64_t control_pause(const struct mullion_cp_control *c)
+{
+	uint64_t usec, most = c->queued ? CONTROL_LOOK_WAITING_USEC : CONTROL_LOOK_IDLE_USEC;
+
+	if (c->window)
+		return CONTROL_POLL_USEC;
+	usec = (control_now() - c->active_usec) / 8;
+	return usec < CONTROL_LOOK_USEC ? CONTROL_LOOK_USEC : usec < most ? usec : most;
+}
+
 static int control_on_kick(sd_event_source *source, void *arg)
 {
 	struct mullion_cp_control *c = arg;
 
 	(void)source;
 	c->rung = true;
+	/* Before the turn, which may be the last. */
+	if (c->poll && !c->window)
+		sd_event_source_set_time_relative(c->poll, CONTROL_LOOK_USEC);
 	mullion_cp_control_turn(c);
 	return 0;
 }
@@ -496,7 +581,8 @@ static int control_on_poll(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct mullion_cp_control *c = arg;
 
-	sd_event_source_set_time(source, usec + CONTROL_POLL_USEC);
+	(void)usec;
+	sd_event_source_set_time_relative(source, control_pause(c));
 	c->rung = false;
 	c->turning = true;
 	control_check_silence(c);
@@ -511,17 +597,19 @@ static int control_on_poll(sd_event_source *source, uint64_t usec, void *arg)
 
 static int control_watch(struct mullion_cp_control *c, sd_event *event)
 {
-	int r;
+	int r = 0;
 
 	if (!event)
 		return 0;
-	r = sd_event_add_io(event, &c->doorbell, c->window->doorbells[0][0],
-			    EPOLLIN, control_on_doorbell, c);
-	if (r >= 0)
-		r = sd_event_source_set_ratelimit(c->doorbell, 100000, 500);
+	if (c->window) {
+		r = sd_event_add_io(event, &c->doorbell, c->window->doorbells[0][0],
+				    EPOLLIN, control_on_doorbell, c);
+		if (r >= 0)
+			r = sd_event_source_set_ratelimit(c->doorbell, 100000, 500);
+	}
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &c->poll, CLOCK_MONOTONIC,
-					       CONTROL_POLL_USEC, 100000,
+					       CONTROL_POLL_USEC, c->window ? 100000 : 500,
 					       control_on_poll, c);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->poll, SD_EVENT_ON);
@@ -530,6 +618,31 @@ static int control_watch(struct mullion_cp_control *c, sd_event *event)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
+}
+
+/* @c has its place; takes it over, also on failure. */
+static int control_begin(struct mullion_cp_control *c, sd_event *event, uint64_t generation,
+			 const struct mullion_cp_control_ops *ops, void *arg,
+			 struct mullion_cp_control **ret)
+{
+	int r;
+
+	c->ops = ops;
+	c->arg = arg;
+	c->generation = generation;
+	if (mullion_cp_control_channel_extended(&c->layout))
+		c->ext = (void *)(c->area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
+	c->commands_end = &c->commands;
+	r = mullion_cp_control_channel_make(c->area, &c->layout, generation,
+					    CONTROL_UNANSWERED_MAX, c->queues);
+	if (!r)
+		r = control_watch(c, event);
+	if (r < 0) {
+		mullion_cp_control_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
 }
 
 int mullion_cp_control_new(struct mullion_cp_control **ret, sd_event *event,
@@ -547,22 +660,56 @@ int mullion_cp_control_new(struct mullion_cp_control **ret, sd_event *event,
 	if (!c)
 		return -ENOMEM;
 	c->window = window;
-	c->ops = ops;
-	c->arg = arg;
-	c->generation = generation;
 	c->area = window->map + area->offset;
-	c->ext = (void *)(c->area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
-	c->commands_end = &c->commands;
-	r = mullion_cp_control_channel_make(c->area, generation, CONTROL_UNANSWERED_MAX,
-					    c->queues);
+	c->payload_area = c->area + MULLION_CONTROL_PAYLOAD_OFFSET;
+	c->layout.bytes = MULLION_CONTROL_CHANNEL_BYTES;
+	c->layout.payload_offset = MULLION_CONTROL_PAYLOAD_OFFSET;
+	c->layout.payload_bytes = MULLION_CONTROL_PAYLOAD_BYTES;
+	r = control_begin(c, event, generation, ops, arg, ret);
 	if (!r)
-		r = control_watch(c, event);
-	if (r < 0) {
-		mullion_cp_control_free(c);
-		return r;
+		mullion_cp_control_channel_show(c->area);
+	return r;
+}
+
+int mullion_cp_control_new_placed(struct mullion_cp_control **ret, sd_event *event,
+				  const struct mullion_cp_control_place *place,
+				  uint64_t generation,
+				  const struct mullion_cp_control_ops *ops, void *arg)
+{
+	struct mullion_cp_control *c;
+	uint64_t room;
+
+	if (place->channel_bytes < sizeof(struct visor_controlvm_channel) ||
+	    (!place->payload && place->channel_bytes < MULLION_CP_CONTROL_ROOM))
+		return -EINVAL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->area = place->channel;
+	c->layout.bytes = place->channel_bytes;
+	if (place->payload) {
+		c->payload_area = place->payload;
+		c->layout.payload_offset = place->payload_offset;
+		room = place->payload_bytes;
+	} else {
+		c->payload_area = c->area + MULLION_CONTROL_PAYLOAD_OFFSET;
+		c->layout.payload_offset = MULLION_CONTROL_PAYLOAD_OFFSET;
+		room = place->channel_bytes - MULLION_CONTROL_PAYLOAD_OFFSET;
 	}
-	*ret = c;
-	return 0;
+	c->layout.payload_bytes = room < MULLION_CONTROL_PAYLOAD_BYTES ? (uint32_t)room :
+				  MULLION_CONTROL_PAYLOAD_BYTES;
+	return control_begin(c, event, generation, ops, arg, ret);
+}
+
+void mullion_cp_control_open(struct mullion_cp_control *c)
+{
+	if (c->shown || c->window)
+		return;
+	c->shown = true;
+	c->active_usec = control_now();
+	mullion_cp_control_channel_show(c->area);
+	if (c->kick)
+		sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
 }
 
 void mullion_cp_control_free(struct mullion_cp_control *c)
@@ -572,6 +719,8 @@ void mullion_cp_control_free(struct mullion_cp_control *c)
 	sd_event_source_disable_unref(c->doorbell);
 	sd_event_source_disable_unref(c->poll);
 	sd_event_source_disable_unref(c->kick);
+	if (c->shown)
+		mullion_cp_control_channel_hide(c->area);
 	c->attached = false;
 	c->freed = true;
 	if (!c->turning)
@@ -590,7 +739,7 @@ int mullion_cp_control_send(struct mullion_cp_control *c,
 
 	if (!c->attached)
 		return -ENOTCONN;
-	if (command->payload_bytes > MULLION_CONTROL_PAYLOAD_BYTES)
+	if (command->payload_bytes > c->layout.payload_bytes)
 		return -EMSGSIZE;
 	if (c->queued >= CONTROL_QUEUED_MAX)
 		return -EBUSY;
@@ -607,14 +756,16 @@ int mullion_cp_control_send(struct mullion_cp_control *c,
 	}
 	cmd->message.hdr.id = command->id;
 	cmd->message.hdr.message_size = sizeof(cmd->message);
-	cmd->message.hdr.flags = command->flags |
-				 CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED;
+	cmd->message.hdr.flags = command->flags;
+	if (!command->quiet)
+		cmd->message.hdr.flags |= CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED;
 	cmd->message.hdr.message_handle = command->handle ? command->handle :
 					  mullion_cp_control_handle(c);
 	cmd->message.hdr.payload_bytes = (uint32_t)command->payload_bytes;
 	cmd->message.hdr.payload_max_bytes = (uint32_t)command->payload_bytes;
 	cmd->message.cmd = command->packet;
 	cmd->silent_usec = command->silent_usec;
+	cmd->quiet = command->quiet;
 	cmd->answer = command->answer;
 	cmd->arg = command->arg;
 	*c->commands_end = cmd;
@@ -637,6 +788,16 @@ bool mullion_cp_control_attached(const struct mullion_cp_control *c)
 	return c && c->attached;
 }
 
+bool mullion_cp_control_plain(const struct mullion_cp_control *c)
+{
+	return c && c->plain;
+}
+
+uint64_t mullion_cp_control_acknowledged(const struct mullion_cp_control *c)
+{
+	return c->acknowledged;
+}
+
 uint64_t mullion_cp_control_epoch(const struct mullion_cp_control *c)
 {
 	return c->epoch;
@@ -646,8 +807,9 @@ uint64_t mullion_cp_control_epoch(const struct mullion_cp_control *c)
 
 json_t *mullion_cp_control_describe(const struct mullion_cp_control *c)
 {
-	return json_pack("{s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:b, s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "attached", c->attached,
+			 "plain", c->plain,
 			 "epoch", (json_int_t)c->epoch,
 			 "fault", mullion_cp_fault_text(c->fault),
 			 "sent", (json_int_t)c->sent,

@@ -21,7 +21,8 @@ struct mullion_cp_window;
  * @error: 0: answered with success; -EREMOTEIO: answered with a failure, see
  *	@status; -ECONNRESET: the client was reset or is gone
  * @status: completion status of the answer
- * @answer: the answer, checked private copy; NULL with -ECONNRESET
+ * @answer: the answer, checked private copy; NULL with -ECONNRESET, or if none
+ *	was asked for
  *
  * Called exactly once per command, except that a command which is replaced
  * by mullion_cp_control_free() gets no call.
@@ -38,19 +39,25 @@ typedef void (*mullion_cp_answer_fn)(void *arg, int error, uint32_t status,
  *	is one of MULLION_FAULT_*
  * @silent: a command has had no acknowledgement for its time; called once
  *	per command
+ * @stray: an answer that belongs to no command; in guest RAM only
+ * @lost: is the memory of the channel no longer the guest's?  Asked at each turn, in
+ *	guest RAM only; may be NULL
  */
 struct mullion_cp_control_ops {
 	void (*attached)(void *arg, bool fresh);
 	void (*detached)(void *arg);
 	void (*faulted)(void *arg, uint32_t reason);
 	void (*silent)(void *arg, uint32_t id, uint64_t usec);
+	void (*stray)(void *arg, uint32_t id);
+	bool (*lost)(void *arg);
 };
 
 /**
  * struct mullion_cp_command - what to send
  * @id: CONTROLVM_*
- * @flags: CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER or 0; a response is always
- *	asked for
+ * @flags: CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER or 0; a response is asked for,
+ *	unless
+ * @quiet: none is: the acknowledgement ends it, with success and no answer
  * @handle: from mullion_cp_control_handle(); 0: one is chosen
  * @packet: copied
  * @payload, @payload_bytes: copied; at most MULLION_CONTROL_PAYLOAD_BYTES
@@ -60,6 +67,7 @@ struct mullion_cp_control_ops {
 struct mullion_cp_command {
 	uint32_t id;
 	uint32_t flags;
+	bool quiet;
 	uint64_t handle;
 	union controlvm_packet packet;
 	const void *payload;
@@ -80,6 +88,49 @@ int mullion_cp_control_new(struct mullion_cp_control **ret, sd_event *event,
 			   struct mullion_cp_window *window, uint64_t generation,
 			   const struct mullion_cp_control_ops *ops, void *arg);
 void mullion_cp_control_free(struct mullion_cp_control *control);
+
+/**
+ * struct mullion_cp_control_place - a control channel in guest RAM
+ * @channel: its first byte; all of it stays mapped and writable, whatever
+ *	becomes of the file behind it
+ * @channel_bytes: of it, at least those of struct visor_controlvm_channel
+ * @payload: area for payloads; NULL: behind the channel, in @channel_bytes
+ * @payload_offset: of @payload from the channel, in guest-physical addresses
+ * @payload_bytes: of it
+ */
+struct mullion_cp_control_place {
+	uint8_t *channel;
+	uint64_t channel_bytes;
+	uint8_t *payload;
+	uint64_t payload_offset;
+	uint32_t payload_bytes;
+};
+
+/* Channels of at least so many bytes have room for payloads themselves. */
+#define MULLION_CP_CONTROL_ROOM	(MULLION_CONTROL_PAYLOAD_OFFSET + 4096)
+
+/**
+ * mullion_cp_control_new_placed() - format a channel in guest RAM
+ *
+ * Nobody can find it before mullion_cp_control_open(); then its client is one
+ * without the extension until it raises an epoch, and ops->attached() follows.
+ * Both sides poll.  Return: 0 or negative errno.
+ */
+int mullion_cp_control_new_placed(struct mullion_cp_control **ret, sd_event *event,
+				  const struct mullion_cp_control_place *place,
+				  uint64_t generation,
+				  const struct mullion_cp_control_ops *ops, void *arg);
+void mullion_cp_control_open(struct mullion_cp_control *control);
+
+/**
+ * mullion_cp_control_plain() - has its client nothing of the extension?
+ */
+bool mullion_cp_control_plain(const struct mullion_cp_control *control);
+
+/**
+ * mullion_cp_control_acknowledged() - how many commands were, ever
+ */
+uint64_t mullion_cp_control_acknowledged(const struct mullion_cp_control *control);
 
 /**
  * mullion_cp_control_handle() - reserve a message handle, for descriptors
@@ -109,7 +160,8 @@ uint64_t mullion_cp_control_epoch(const struct mullion_cp_control *control);
 /**
  * mullion_cp_control_turn() - look at the channel now
  *
- * Done by the loop at each doorbell and at least once a second; tests call it.
+ * Done by the loop at each doorbell and at least once a second, in guest RAM up to
+ * a thousand times a second; tests call it.
  */
 void mullion_cp_control_turn(struct mullion_cp_control *control);
 

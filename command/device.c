@@ -25,9 +25,11 @@
 #include "bus.h"
 #include "control.h"
 #include "device.h"
+#include "intree.h"
 #include "log.h"
 #include "partition.h"
 #include "process.h"
+#include "ram.h"
 #include "service.h"
 #include "state_area.h"
 #include "text.h"
@@ -36,22 +38,38 @@
 #define DEVICE_RETRY_TICKS_MAX 30
 #define DEVICE_GUEST_SILENT_USEC 60000000
 
+static int device_place(struct mullion_cp_bus *bus, uint64_t bytes, uint64_t *ret)
+{
+	const struct mullion_window_area *area;
+
+	if (!bus->window)
+		return mullion_cp_ram_place(bus->ram, bytes, ret);
+	area = mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
+	if (bus->channels_next + bytes > area->offset + area->bytes)
+		return -ENOSPC;
+	*ret = MULLION_WINDOW_ADDR(bus->window->id, bus->channels_next);
+	bus->channels_next += bytes;
+	return 0;
+}
+
 int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device **ret)
 {
-	const struct mullion_window_area *area =
-		mullion_cp_window_area(bus->window, MULLION_AREA_CHANNELS);
 	uint64_t bytes = (bus->service->class->channel_bytes + 4095) & ~4095ULL;
 	struct mullion_cp_device **link = &bus->devices;
 	struct mullion_cp_device *device;
 	uint32_t number = 0;
+	uint64_t addr;
+	int r;
 
 	while (*link) {
 		number = (*link)->number + 1;
 		link = &(*link)->next;
 	}
-	if (number >= MULLION_BUS_DEVICES_MAX ||
-	    bus->channels_next + bytes > area->offset + area->bytes)
+	if (number >= MULLION_BUS_DEVICES_MAX)
 		return -ENOSPC;
+	r = device_place(bus, bytes, &addr);
+	if (r < 0)
+		return r;
 	device = calloc(1, sizeof(*device));
 	if (!device)
 		return -ENOMEM;
@@ -63,11 +81,11 @@ int mullion_cp_device_new(struct mullion_cp_bus *bus, struct mullion_cp_device *
 	}
 	device->bus = bus;
 	device->number = number;
-	device->offset = bus->channels_next;
+	device->addr = addr;
 	device->bytes = bytes;
-	device->vector = 1 + number % (bus->window->vectors - 1);
+	if (bus->window)
+		device->vector = 1 + number % (bus->window->vectors - 1);
 	mullion_guid_random(&device->uuid);
-	bus->channels_next += bytes;
 	*link = device;
 	*ret = device;
 	return 0;
@@ -80,6 +98,8 @@ void mullion_cp_device_free(struct mullion_cp_device *device)
 	while (*link != device)
 		link = &(*link)->next;
 	*link = device->next;
+	if (!device->bus->window)
+		mullion_cp_ram_release(device->bus->ram, device->addr);
 	if (device->class->release)
 		device->class->release(device);
 	free(device->own);
@@ -117,6 +137,8 @@ static void device_failed_status(struct mullion_cp_device *device, uint32_t stat
 	device_failed(device, why);
 }
 
+static void device_served_paused(struct mullion_cp_device *device);
+
 static void device_on_served(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
 {
@@ -125,7 +147,7 @@ static void device_on_served(void *arg, int error, uint32_t status,
 
 	(void)answer;
 	bus->pending--;
-	if (error == -ECONNRESET || !bus->partition) {
+	if (error == -ECONNRESET || !bus->partition || bus->renewing) {
 		device->server = error == -ECONNRESET ? MULLION_END_NONE :
 				 MULLION_END_PRESENT;
 		mullion_cp_bus_answered(bus);
@@ -141,6 +163,7 @@ static void device_on_served(void *arg, int error, uint32_t status,
 	device->why[0] = '\0';
 	if (device->class->served)
 		device->class->served(device);
+	device_served_paused(device);
 	mullion_service_changed(bus->service);
 	if (bus->partition)
 		mullion_partition_changed(bus->partition);
@@ -169,8 +192,7 @@ static void device_fill_packet(const struct mullion_cp_device *device, uint32_t 
 	memset(packet, 0, sizeof(*packet));
 	packet->create_device.bus_no = bus_no;
 	packet->create_device.dev_no = device->number;
-	packet->create_device.channel_addr =
-		MULLION_WINDOW_ADDR(device->bus->window->id, device->offset);
+	packet->create_device.channel_addr = device->addr;
 	packet->create_device.channel_bytes = device->bytes;
 	packet->create_device.data_type_guid = device->bus->type;
 	packet->create_device.dev_inst_guid = device->uuid;
@@ -215,7 +237,8 @@ void mullion_cp_device_serve(struct mullion_cp_device *device)
 	struct mullion_error err = { 0 };
 	int r = 0;
 
-	if (!mullion_cp_control_attached(bus->service->control))
+	if (!mullion_cp_control_attached(bus->service->control) ||
+	    mullion_intree_serve_later(device))
 		return;
 	command.handle = mullion_cp_control_handle(bus->service->control);
 	if (device->class->send)
@@ -248,6 +271,7 @@ static void device_changed(struct mullion_cp_device *device, int error, const ch
 void mullion_cp_device_server_lost(struct mullion_cp_device *device)
 {
 	device->server = MULLION_END_NONE;
+	device->pausing = false;
 	if (device->reconfiguring)
 		device_changed(device, -ECONNRESET, "");
 }
@@ -262,7 +286,7 @@ static void device_on_reconfigured(void *arg, int error, uint32_t status,
 	(void)answer;
 	bus->pending--;
 	device_changed(device, error, mullion_cp_status_text(status, buffer));
-	if (error == -ECONNRESET || !bus->partition)
+	if (error == -ECONNRESET || !bus->partition || bus->renewing)
 		mullion_cp_bus_answered(bus);
 }
 
@@ -306,6 +330,109 @@ int mullion_cp_device_reconfigure(struct mullion_cp_device *device, const void *
 	return 0;
 }
 
+/* ---- pause and resume ---------------------------------------------------- */
+
+static int device_change_state(struct mullion_cp_device *device);
+
+static void device_on_state_changed(void *arg, int error, uint32_t status,
+				    const struct controlvm_message *answer)
+{
+	struct mullion_cp_device *device = arg;
+	struct mullion_cp_bus *bus = device->bus;
+	bool paused = device->pausing_to;
+	char buffer[64];
+
+	(void)answer;
+	bus->pending--;
+	device->pausing = false;
+	if (error == -ECONNRESET || !bus->partition || bus->renewing) {
+		mullion_cp_bus_answered(bus);
+		return;
+	}
+	if (error) {
+		device->paused = !paused;
+		mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
+				   "pause-failed", "device %s:%u of guest %s cannot be %s: %s",
+				   bus->name, device->number, bus->guest_name,
+				   paused ? "paused" : "resumed",
+				   mullion_cp_status_text(status, buffer));
+		return;
+	}
+	mullion_event_emit(bus->core->events, LOG_NOTICE, bus->service->label,
+			   paused ? "device-paused" : "device-resumed",
+			   "device %s:%u of guest %s is %s by the administrator", bus->name,
+			   device->number, bus->guest_name, paused ? "paused" : "resumed");
+	mullion_intree_paused(device, paused);
+	/* changed once more meanwhile */
+	if (device->paused != paused)
+		device_change_state(device);
+}
+
+/* Tell the service what is wanted; the guest, if it has to be told, comes after it. */
+static int device_change_state(struct mullion_cp_device *device)
+{
+	struct mullion_cp_bus *bus = device->bus;
+	struct mullion_cp_command command = {
+		.id = CONTROLVM_DEVICE_CHANGESTATE,
+		.answer = device_on_state_changed,
+		.arg = device,
+		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
+		.packet.device_change_state = {
+			.bus_no = bus->service_number,
+			.dev_no = device->number,
+			.state = device->paused ? VISOR_SEGMENT_STANDBY : VISOR_SEGMENT_RUNNING,
+		},
+	};
+	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0, &command.payload_bytes);
+	int r = -ENOMEM;
+
+	command.payload = payload;
+	if (payload)
+		r = mullion_cp_control_send(bus->service->control, &command);
+	free(payload);
+	if (r < 0)
+		return r;
+	bus->pending++;
+	device->pausing = true;
+	device->pausing_to = device->paused;
+	return 0;
+}
+
+/* A successor of a process that had paused it begins as it finds it. */
+static void device_served_paused(struct mullion_cp_device *device)
+{
+	if (device->paused)
+		device_change_state(device);
+	else
+		mullion_intree_served(device);
+}
+
+int mullion_cp_device_pause(struct mullion_cp_device *device, bool paused,
+			    struct mullion_error *err)
+{
+	const char *what = paused ? "cannot pause a device of" : "cannot resume a device of";
+	struct mullion_cp_bus *bus = device->bus;
+	int r;
+
+	if (device->paused == paused)
+		return 0;
+	r = mullion_cp_device_may_change(device, err);
+	if (!r)
+		r = mullion_intree_may_pause(device, paused, what, err);
+	if (r < 0)
+		return r;
+	device->paused = paused;
+	if (device->pausing)
+		return 0;
+	r = device_change_state(device);
+	if (r < 0) {
+		device->paused = !paused;
+		return mullion_error_set(err, r, what, bus->guest_name, "try again", "%s",
+					 strerror(-r));
+	}
+	return 0;
+}
+
 /* ---- the guest's end --------------------------------------------------- */
 
 static void device_on_announced(void *arg, int error, uint32_t status,
@@ -341,7 +468,8 @@ void mullion_cp_device_announce(struct mullion_cp_device *device)
 		.arg = device,
 	};
 
-	if (!device->formatted || device->guest != MULLION_END_NONE)
+	if (!device->formatted || device->guest != MULLION_END_NONE ||
+	    device->bus->guest == MULLION_END_FAILED)
 		return;
 	device_fill_packet(device, device->bus->number, &command.packet);
 	if (!mullion_cp_control_send(device->bus->partition->control, &command))

@@ -12,6 +12,7 @@
 #include "../abi/types.h"
 #include "device_class.h"
 #include "error.h"
+#include "intree_device.h"
 
 struct mullion_cp_bus;
 
@@ -29,7 +30,7 @@ enum mullion_end {
  * @own: the class's own part
  * @number: dev_no
  * @uuid: names the device
- * @offset, @bytes: of its channel in the window
+ * @addr: channel_addr of its channel; @bytes: of it
  * @vector: first one, the same number at both ends
  * @formatted: a service has said that the channel is complete
  * @server, @guest: what the ends have
@@ -37,6 +38,9 @@ enum mullion_end {
  * @failures: of the service, one after the other
  * @why: the last failure
  * @reconfiguring: DEVICE_RECONFIGURE is under way
+ * @pausing: DEVICE_CHANGESTATE to the service is under way, @pausing_to that state
+ * @paused: the administrator wants it to be
+ * @intree: of a guest without the extension; intree.c
  */
 struct mullion_cp_device {
 	struct mullion_cp_device *next;
@@ -45,7 +49,7 @@ struct mullion_cp_device {
 	void *own;
 	uint32_t number;
 	guid_t uuid;
-	uint64_t offset;
+	uint64_t addr;
 	uint64_t bytes;
 	uint32_t vector;
 	bool formatted;
@@ -55,6 +59,10 @@ struct mullion_cp_device {
 	unsigned int failures;
 	char why[400];
 	bool reconfiguring;
+	bool pausing;
+	bool pausing_to;
+	bool paused;
+	struct mullion_intree_device intree;
 };
 
 /**
@@ -113,6 +121,14 @@ int mullion_cp_device_send(struct mullion_cp_device *device, uint64_t handle,
  * mullion_cp_device_announce() - send DEVICE_CREATE to the guest
  */
 void mullion_cp_device_announce(struct mullion_cp_device *device);
+
+/**
+ * mullion_cp_device_pause() - pause or resume it on behalf of the administrator
+ *
+ * Return: 0: under way; or negative errno with @err filled in.
+ */
+int mullion_cp_device_pause(struct mullion_cp_device *device, bool paused,
+			    struct mullion_error *err);
 
 /**
  * mullion_cp_device_describe() - schema Device; new reference

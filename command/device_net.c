@@ -146,6 +146,13 @@ void mullion_net_counters_describe(const struct mullion_state_channel *record, j
 		json_object_set_new(out, names[i], json_integer((json_int_t)values[i]));
 }
 
+uint64_t mullion_net_device_talked(const struct mullion_state_channel *record)
+{
+	const struct mullion_net_counters *counters = (const void *)record->class_state;
+
+	return *(const volatile __u64 *)(const void *)&counters->control;
+}
+
 void mullion_net_device_describe(const struct mullion_cp_device *device,
 				 const struct mullion_state_channel *record, json_t *out)
 {

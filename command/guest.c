@@ -165,7 +165,19 @@ static void guest_free(struct mullion_cp_guest *g)
 	mullion_console_release(g->command);
 	mullion_partition_free(g->partition);
 	mullion_definition_unref(g->definition);
+	mullion_cp_ram_unref(g->ram);
+	free(g->attach);
 	free(g);
+}
+
+void mullion_cp_guest_set_attach(struct mullion_cp_guest *g, struct mullion_attach *attach)
+{
+	g->attach = attach;
+}
+
+void mullion_cp_guest_owned(struct mullion_cp_guest *g)
+{
+	g->owner_timer = sd_event_source_disable_unref(g->owner_timer);
 }
 
 static struct mullion_cp_guest *guest_lookup(struct mullion_daemon *daemon, const char *name)
@@ -455,6 +467,10 @@ int mullion_cp_guest_stop(struct mullion_cp_guest *g, double seconds,
 
 	if (!g->running)
 		return guest_not_running(g, "cannot stop guest", err);
+	if (g->attach && seconds > 0) {
+		guest_attach_stop(g);
+		return 0;
+	}
 	if (g->definition->process) {
 		guest_end(g);
 		return 0;

@@ -16,6 +16,7 @@
 #include "error.h"
 #include "stream.h"
 
+struct mullion_attach;
 struct mullion_cp_guest;
 struct mullion_guest_wait;
 
@@ -60,6 +61,12 @@ int mullion_cp_guest_find(struct mullion_daemon *daemon, const char *name,
 int mullion_cp_guest_new(struct mullion_daemon *daemon, struct mullion_definition *definition,
 			 bool transient, struct mullion_cp_guest **ret,
 			 struct mullion_error *err);
+
+/**
+ * mullion_cp_guest_set_attach() - it is one that somebody else has started
+ * @attach: taken over; before the start
+ */
+void mullion_cp_guest_set_attach(struct mullion_cp_guest *guest, struct mullion_attach *attach);
 
 /**
  * mullion_cp_guest_start() - start it
@@ -146,6 +153,11 @@ void mullion_cp_guest_stream(struct mullion_cp_guest *guest, struct mullion_stre
  * mullion_cp_guest_expect_owner() - end it if no stream comes soon that owns it
  */
 void mullion_cp_guest_expect_owner(struct mullion_cp_guest *guest);
+
+/**
+ * mullion_cp_guest_owned() - the owner has come
+ */
+void mullion_cp_guest_owned(struct mullion_cp_guest *guest);
 
 /**
  * mullion_cp_guest_attach_refused() - may a process attach?

@@ -30,6 +30,8 @@ static json_t *describe_pid(const struct mullion_cp_guest *g)
 		return json_integer(mullion_qemu_pid(g->qemu));
 	if (g->process && g->process->pid)
 		return json_integer(g->process->pid);
+	if (g->attach && g->attach->pid)
+		return json_integer(g->attach->pid);
 	return json_null();
 }
 
@@ -54,13 +56,13 @@ json_t *mullion_cp_guest_summary(struct mullion_cp_guest *g)
 		nets++;
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 			 "name", def->name, "uuid", mullion_guid_text(&g->uuid, uuid),
-			 "type", def->process ? "process" : "vm",
+			 "type", g->attach ? "attached" : def->process ? "process" : "vm",
 			 "state", state_names[g->state], "running", g->running,
 			 "transient", g->transient, "defined", describe_defined(g),
 			 "pid", describe_pid(g),
 			 "accel", !g->running || def->process ? json_null() :
 			 json_string(g->kvm ? "kvm" : "tcg"),
-			 "memory", (json_int_t)def->memory, "cpus", (json_int_t)def->cpus,
+			 "memory", (json_int_t)(g->attach && g->ram ? g->ram->bytes : def->memory), "cpus", (json_int_t)def->cpus,
 			 "disks", (json_int_t)disks, "nets", (json_int_t)nets,
 			 "started", g->start_usec ? json_real((double)g->start_usec / 1e6) :
 			 json_null(),
@@ -80,6 +82,8 @@ json_t *mullion_cp_guest_describe(struct mullion_cp_guest *g)
 		return NULL;
 	json_object_set_new(json, "definition", mullion_definition_describe(g->definition));
 	json_object_set_new(json, "control", p ? mullion_partition_describe_control(p) :
+			    json_null());
+	json_object_set_new(json, "attach", g->attach ? mullion_attach_describe(g->attach) :
 			    json_null());
 	json_object_set_new(json, "ram", g->ram ? mullion_cp_ram_describe(g->ram) : json_null());
 	json_object_set_new(json, "windows", p ? mullion_partition_describe_windows(p) :

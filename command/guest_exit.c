@@ -96,6 +96,9 @@ void guest_judge(struct mullion_cp_guest *g)
 			      "its kernel panicked: %s", f->panic);
 	else if (f->killed)
 		guest_verdict(g, GUEST_EXIT_KILLED, MULLION_EXIT_KILLED, "%s", f->kill_why);
+	else if (g->attach)
+		guest_verdict(g, GUEST_EXIT_EXITED, 0, f->shutdown ? "its process has ended" :
+			      "it was let go");
 	else if (g->definition->process)
 		guest_verdict(g, GUEST_EXIT_EXITED, 0, "its process was detached");
 	else if (g->definition->command[0])

@@ -6,6 +6,7 @@
 #define MULLION_COMMAND_GUEST_PRIVATE_H
 
 #include "../abi/types.h"
+#include "attach.h"
 #include "boot.h"
 #include "console.h"
 #include "core.h"
@@ -77,6 +78,7 @@ struct mullion_guest_wait {
  * @exit_kind, @exit_status, @exit_reason: of the last run
  * @start_usec: of the last start, since 1970; 0: never
  * @start_clock, @online_clock: of the last start, monotonic
+ * @attach: somebody else has started it; NULL: we do
  * @ram: what its services see of it; NULL: nothing
  * @line, @line_bytes: of the console, being put together
  */
@@ -104,6 +106,7 @@ struct mullion_cp_guest {
 
 	struct guest_facts facts;
 	struct mullion_partition *partition;
+	struct mullion_attach *attach;
 	struct mullion_cp_ram *ram;
 	struct mullion_qemu *qemu;
 	struct mullion_console *console;
@@ -126,6 +129,11 @@ struct mullion_cp_guest {
 /* guest_run.c */
 extern const struct mullion_partition_ops guest_vm_partition_ops;
 extern const struct mullion_partition_ops guest_process_partition_ops;
+void guest_run_ready(void *arg, const struct mullion_error *failure);
+void guest_run_attached(void *arg, bool again);
+void guest_run_online(void *arg);
+void guest_run_detached(void *arg);
+void guest_run_stopped(void *arg);
 void guest_end(struct mullion_cp_guest *guest);
 void guest_fail(struct mullion_cp_guest *guest, const struct mullion_error *err);
 void guest_set_online(struct mullion_cp_guest *guest);
@@ -137,6 +145,11 @@ const char *guest_exit_kind_name(enum guest_exit_kind kind);
 /* guest_console.c */
 int guest_console_open(struct mullion_cp_guest *guest, const int serials[MULLION_QEMU_SERIALS]);
 void guest_console_end(struct mullion_cp_guest *guest);
+
+/* guest_attach.c */
+extern const struct mullion_partition_ops guest_attached_partition_ops;
+int guest_attach_ram(struct mullion_cp_guest *guest, struct mullion_error *err);
+void guest_attach_stop(struct mullion_cp_guest *guest);
 
 /* guest_process.c */
 void guest_process_end(struct mullion_cp_guest *guest);

@@ -75,9 +75,10 @@ int mullion_cp_guest_attach_refused(struct mullion_cp_guest *g, struct mullion_e
 {
 	const char *what = "cannot attach a process to guest";
 
-	if (!g->definition->process)
+	if (!g->definition->process || g->attach)
 		return mullion_error_set(err, -EBUSY, what, g->definition->name, NULL,
-					 "it is a VM, not a process");
+					 "it is %s, not a process",
+					 g->attach ? "attached by its RAM" : "a VM");
 	if (!g->running || !g->started || g->ending)
 		return mullion_error_set(err, -EBUSY, what, g->definition->name,
 					 "start it with `mullion start`", "it does not run");

@@ -49,7 +49,7 @@ static void guest_run_finish(struct mullion_cp_guest *g)
 	guest_finished(g);
 }
 
-static void guest_run_stopped(void *arg)
+void guest_run_stopped(void *arg)
 {
 	guest_run_finish(arg);
 }
@@ -275,7 +275,7 @@ static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *er
 	return 0;
 }
 
-static void guest_run_ready(void *arg, const struct mullion_error *failure)
+void guest_run_ready(void *arg, const struct mullion_error *failure)
 {
 	struct mullion_cp_guest *g = arg;
 	struct mullion_error err;
@@ -286,7 +286,11 @@ static void guest_run_ready(void *arg, const struct mullion_error *failure)
 		guest_fail(g, failure);
 		return;
 	}
-	if (g->definition->process) {
+	if (g->attach) {
+		guest_event(g, LOG_INFO, "guest-started", "its control channel is at %#llx",
+			    (unsigned long long)g->attach->control_gpa);
+		guest_run_started(g);
+	} else if (g->definition->process) {
 		guest_event(g, LOG_INFO, "guest-started", "waits for its process");
 		guest_run_started(g);
 	} else if (guest_run_launch(g, &err)) {
@@ -294,7 +298,7 @@ static void guest_run_ready(void *arg, const struct mullion_error *failure)
 	}
 }
 
-static void guest_run_attached(void *arg, bool again)
+void guest_run_attached(void *arg, bool again)
 {
 	struct mullion_cp_guest *g = arg;
 
@@ -305,12 +309,12 @@ static void guest_run_attached(void *arg, bool again)
 		    "its drivers have attached");
 }
 
-static void guest_run_online(void *arg)
+void guest_run_online(void *arg)
 {
 	guest_set_online(arg);
 }
 
-static void guest_run_detached(void *arg)
+void guest_run_detached(void *arg)
 {
 	struct mullion_cp_guest *g = arg;
 
@@ -496,6 +500,8 @@ static int guest_run_ram(struct mullion_cp_guest *g, struct mullion_error *err)
 	uint64_t gpa, bytes;
 	int r;
 
+	if (g->attach)
+		return guest_attach_ram(g, err);
 	if (!def->guest_physical)
 		return 0;
 	if (def->window_ram)
@@ -516,17 +522,23 @@ static int guest_run_ram(struct mullion_cp_guest *g, struct mullion_error *err)
 static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error *err)
 {
 	const struct mullion_definition *def = g->definition;
+	const struct mullion_partition_ram ram = {
+		.ram = g->ram,
+		.placed = g->attach || def->window_ram,
+		.control_gpa = g->attach ? g->attach->control_gpa : 0,
+		.control_bytes = g->attach ? g->attach->control_bytes : 0,
+		.write_through = g->attach,
+	};
 	size_t i;
 	int r;
 
-	r = mullion_partition_new(g->daemon->core, def->name, &g->uuid,
-				  def->process ? &guest_process_partition_ops :
-				  &guest_vm_partition_ops, g, &g->partition);
+	r = mullion_partition_new_ram(g->daemon->core, def->name, &g->uuid, &ram,
+				      g->attach ? &guest_attached_partition_ops :
+				      def->process ? &guest_process_partition_ops :
+				      &guest_vm_partition_ops, g, &g->partition);
 	if (r)
 		return mullion_error_set(err, r, "cannot start guest", def->name, NULL,
-					 "cannot make its command window: %s", strerror(-r));
-	if (g->ram)
-		mullion_partition_set_ram(g->partition, g->ram);
+					 "cannot make its control channel: %s", strerror(-r));
 	if (def->root)
 		r = mullion_partition_add(g->partition, &mullion_disk_class, def->root, NULL, err);
 	for (i = 0; !r && def->disks[i]; i++)
@@ -601,6 +613,7 @@ int mullion_cp_guest_start(struct mullion_cp_guest *g, struct mullion_error *err
 	if (!r)
 		r = guest_run_partition(g, err);
 	if (r) {
+		guest_process_end(g);
 		g->ram = mullion_cp_ram_unref(g->ram);
 		g->exit_kind = GUEST_EXIT_FAILED;
 		g->exit_status = MULLION_EXIT_FAILED;

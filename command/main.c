@@ -25,6 +25,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "../channel/guard.h"
 #include "core.h"
 #include "daemon.h"
 #include "guest.h"
@@ -296,6 +297,10 @@ static int main_serve(struct mullion_daemon *daemon, const struct main_options *
 	int r;
 
 	r = main_fail(main_loop_init(daemon, options), "loop");
+	if (r < 0)
+		return r;
+	/* the RAM of guests that others have made may go at any moment */
+	r = main_fail(mullion_guard_init(), "signals");
 	if (r < 0)
 		return r;
 	r = main_fail(mullion_core_new(&daemon->core, daemon->event, daemon->paths.programs),

@@ -32,6 +32,7 @@
 #include "../channel/fdmsg.h"
 #include "bus.h"
 #include "control.h"
+#include "intree.h"
 #include "ivshmem.h"
 #include "log.h"
 #include "partition.h"
@@ -42,6 +43,10 @@
 
 #define PARTITION_CONTROL_GENERATION	1
 #define PARTITION_GUEST_SILENT_USEC	60000000
+#define PARTITION_PAYLOAD_BYTES		4096
+/* Of a guest that is to give back its buses; one that is idle looks once a second. */
+#define PARTITION_SILENT_USEC		2500000
+#define PARTITION_GIVE_UP_USEC		15000000
 
 void mullion_partition_changed(struct mullion_partition *p)
 {
@@ -69,6 +74,32 @@ static void partition_on_ready_answer(void *arg, int error, uint32_t status,
 	mullion_partition_changed(p);
 }
 
+void mullion_partition_send_ready(struct mullion_partition *p)
+{
+	struct mullion_cp_command ready = {
+		.id = CONTROLVM_CHIPSET_READY,
+		.silent_usec = PARTITION_GUEST_SILENT_USEC,
+		.answer = partition_on_ready_answer,
+		.arg = p,
+	};
+
+	mullion_cp_control_send(p->control, &ready);
+}
+
+struct mullion_cp_bus *mullion_partition_storage(const struct mullion_partition *p)
+{
+	struct mullion_cp_bus *first = NULL;
+
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
+		if (bus->service->class->devices != &mullion_disk_class)
+			continue;
+		if (!bus->service->shared)
+			return bus;
+		first = first ? first : bus;
+	}
+	return first;
+}
+
 static void partition_announce(struct mullion_partition *p)
 {
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
@@ -79,17 +110,11 @@ static void partition_on_init_answer(void *arg, int error, uint32_t status,
 				     const struct controlvm_message *answer)
 {
 	struct mullion_partition *p = arg;
-	struct mullion_cp_command ready = {
-		.id = CONTROLVM_CHIPSET_READY,
-		.silent_usec = PARTITION_GUEST_SILENT_USEC,
-		.answer = partition_on_ready_answer,
-		.arg = p,
-	};
 
 	if (error == -ECONNRESET)
 		return;
 	/* a driver that resumes has been initialised before */
-	p->windowed = status == CONTROLVM_RESP_ALREADY_DONE ||
+	p->windowed = status == CONTROLVM_RESP_ALREADY_DONE || p->placed ||
 		      (!error && answer->cmd.init_chipset.features &
 				 MULLION_CHIPSET_FEATURE_WINDOWS);
 	if (p->windowed)
@@ -97,11 +122,11 @@ static void partition_on_init_answer(void *arg, int error, uint32_t status,
 	else
 		mullion_event_emit(p->core->events, LOG_ERR, p->label, "no-windows",
 				   "the guest's visorbus driver does not know windows, so it gets no devices; load Mullion's driver");
-	mullion_cp_control_send(p->control, &ready);
+	mullion_partition_send_ready(p);
 }
 
 /* Its driver has forgotten all; what was on its way out is out. */
-static void partition_guest_lost(struct mullion_partition *p)
+void mullion_partition_guest_lost(struct mullion_partition *p)
 {
 	struct mullion_cp_bus *next;
 
@@ -124,6 +149,14 @@ static void partition_on_attached(void *arg, bool fresh)
 	};
 
 	(void)fresh;
+	/* Such a one is there when it answers. */
+	if (mullion_cp_control_plain(p->control)) {
+		mullion_intree_attached(p);
+		p->was_attached = true;
+		p->absent = false;
+		return;
+	}
+	p->intree.begun = true;
 	p->online = false;
 	p->windowed = false;
 	p->tell.attached = true;
@@ -132,7 +165,7 @@ static void partition_on_attached(void *arg, bool fresh)
 	p->tell.detached = false;
 	p->was_attached = true;
 	p->absent = false;
-	partition_guest_lost(p);
+	mullion_partition_guest_lost(p);
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
 		init.packet.init_chipset.bus_count++;
 	mullion_cp_control_send(p->control, &init);
@@ -145,7 +178,7 @@ static void partition_on_detached(void *arg)
 
 	p->online = false;
 	p->windowed = false;
-	partition_guest_lost(p);
+	mullion_partition_guest_lost(p);
 	p->tell.detached = true;
 	p->tell.attached = false;
 	p->tell.online = false;
@@ -171,11 +204,31 @@ static void partition_on_silent(void *arg, uint32_t id, uint64_t usec)
 			   (unsigned int)(usec / 1000000));
 }
 
+static bool partition_is_lost(void *arg)
+{
+	struct mullion_partition *p = arg;
+
+	if (!p->told.lost && !p->tell.lost && !mullion_cp_ram_lost(p->ram))
+		return false;
+	if (!p->told.lost) {
+		p->tell.lost = true;
+		mullion_partition_changed(p);
+	}
+	return true;
+}
+
+static void partition_on_stray(void *arg, uint32_t id)
+{
+	mullion_intree_stray(arg, id);
+}
+
 static const struct mullion_cp_control_ops partition_control_ops = {
 	.attached = partition_on_attached,
 	.detached = partition_on_detached,
 	.faulted = partition_on_faulted,
 	.silent = partition_on_silent,
+	.stray = partition_on_stray,
+	.lost = partition_is_lost,
 };
 
 /* ---- callbacks to the owner -------------------------------------------- */
@@ -227,12 +280,17 @@ static void partition_settle_ready(struct mullion_partition *p)
 	if (!ready)
 		return;
 	p->told.ready = true;
+	/* From now on a guest that waits for it may find it. */
+	if (p->placed && ready > 0)
+		mullion_cp_control_open(p->control);
 	if (p->ops->ready)
 		p->ops->ready(p->arg, ready < 0 ? &err : NULL);
 }
 
 static void partition_end_transport(struct mullion_partition *p)
 {
+	if (p->placed)
+		return;
 	mullion_ivshmem_done(p->window);
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
 		mullion_ivshmem_done(bus->window);
@@ -261,6 +319,14 @@ static void partition_settle_guest(struct mullion_partition *p)
 		p->tell.detached = false;
 		if (p->ops->detached)
 			p->ops->detached(p->arg);
+		if (p->freed)
+			return;
+	}
+	if (p->tell.lost) {
+		p->tell.lost = false;
+		p->told.lost = true;
+		if (p->ops->lost)
+			p->ops->lost(p->arg);
 	}
 }
 
@@ -277,6 +343,13 @@ static void partition_settle_windows(struct mullion_partition *p)
 		if (bus->plugged || bus->offered || bus->leaving || !formatted ||
 		    !p->told.ready)
 			continue;
+		/* Its memory is there: it can be announced as soon as the guest is. */
+		if (p->placed) {
+			bus->plugged = true;
+			if (p->windowed && !mullion_cp_control_plain(p->control))
+				mullion_cp_bus_announce(bus);
+			continue;
+		}
 		bus->offered = true;
 		if (p->ops->window_added)
 			p->ops->window_added(p->arg, bus->slot);
@@ -309,6 +382,16 @@ static void partition_settle_stopped(struct mullion_partition *p)
 		p->ops->stopped(p->arg);
 }
 
+static void partition_settle_given_back(struct mullion_partition *p)
+{
+	if (!p->giving_back || p->buses)
+		return;
+	p->giving_back = false;
+	p->giver = sd_event_source_disable_unref(p->giver);
+	if (p->ops->given_back)
+		p->ops->given_back(p->arg);
+}
+
 static void partition_release(struct mullion_partition *p)
 {
 	mullion_cp_window_free(p->window);
@@ -327,6 +410,10 @@ static int partition_on_settle(sd_event_source *source, void *arg)
 		partition_settle_guest(p);
 	if (!p->freed)
 		partition_settle_windows(p);
+	if (!p->freed && p->placed)
+		mullion_intree_settle(p);
+	if (!p->freed)
+		partition_settle_given_back(p);
 	if (!p->freed)
 		partition_settle_stopped(p);
 	p->settling = false;
@@ -337,12 +424,73 @@ static int partition_on_settle(sd_event_source *source, void *arg)
 
 /* ---- life -------------------------------------------------------------- */
 
+/* The control channel in RAM, and where its payloads go. */
+static int partition_place_control(struct mullion_partition *p,
+				   struct mullion_cp_control_place *place)
+{
+	int r = 0;
+
+	if (!p->control_bytes) {
+		p->control_bytes = MULLION_CONTROL_AREA_BYTES;
+		r = mullion_cp_ram_place(p->ram, p->control_bytes, &p->control_gpa);
+	} else {
+		r = mullion_cp_ram_take(p->ram, p->control_gpa, p->control_bytes);
+	}
+	if (!r && p->control_bytes < MULLION_CP_CONTROL_ROOM)
+		r = mullion_cp_ram_place(p->ram, PARTITION_PAYLOAD_BYTES, &p->payload_gpa);
+	if (r < 0)
+		return r;
+	place->channel = mullion_cp_ram_pointer(p->ram, p->control_gpa, p->control_bytes);
+	place->channel_bytes = p->control_bytes;
+	if (p->payload_gpa) {
+		place->payload = mullion_cp_ram_pointer(p->ram, p->payload_gpa,
+							PARTITION_PAYLOAD_BYTES);
+		/* modulo 2^64, as the guest adds it */
+		place->payload_offset = p->payload_gpa - p->control_gpa;
+		place->payload_bytes = PARTITION_PAYLOAD_BYTES;
+	}
+	return place->channel && (place->payload || !p->payload_gpa) ? 0 : -ERANGE;
+}
+
+static int partition_make_control(struct mullion_partition *p)
+{
+	struct mullion_cp_control_place place = { 0 };
+	const guid_t nobody = { { 0 } };
+	int r;
+
+	if (!p->placed) {
+		r = mullion_cp_window_new_command(p->core, &p->uuid, &nobody, &p->window);
+		if (r < 0)
+			return r;
+		return mullion_cp_control_new(&p->control, p->core->event, p->window,
+					      PARTITION_CONTROL_GENERATION,
+					      &partition_control_ops, p);
+	}
+	r = partition_place_control(p, &place);
+	if (!r)
+		r = mullion_intree_new(p);
+	if (r < 0)
+		return r;
+	return mullion_cp_control_new_placed(&p->control, p->core->event, &place,
+					     PARTITION_CONTROL_GENERATION,
+					     &partition_control_ops, p);
+}
+
 int mullion_partition_new(struct mullion_core *core, const char *name,
 			  const guid_t *uuid,
 			  const struct mullion_partition_ops *ops, void *arg,
 			  struct mullion_partition **ret)
 {
-	const guid_t nobody = { { 0 } };
+	static const struct mullion_partition_ram none;
+
+	return mullion_partition_new_ram(core, name, uuid, &none, ops, arg, ret);
+}
+
+int mullion_partition_new_ram(struct mullion_core *core, const char *name,
+			      const guid_t *uuid, const struct mullion_partition_ram *ram,
+			      const struct mullion_partition_ops *ops, void *arg,
+			      struct mullion_partition **ret)
+{
 	struct mullion_partition *p = calloc(1, sizeof(*p));
 	int r;
 
@@ -353,18 +501,20 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
 	p->slots = 1;
 	p->ops = ops;
 	p->arg = arg;
+	p->ram = ram->ram ? mullion_cp_ram_ref(ram->ram) : NULL;
+	p->placed = ram->placed;
+	p->write_through = ram->write_through;
+	p->control_gpa = ram->control_gpa;
+	p->control_bytes = ram->control_bytes;
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	snprintf(p->label, sizeof(p->label), "guest %s", name);
 	r = sd_event_add_defer(core->event, &p->settle, partition_on_settle, p);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(p->settle, SD_EVENT_OFF);
 	if (r >= 0)
-		r = mullion_cp_window_new_command(core, uuid, &nobody, &p->window);
-	if (r >= 0)
-		r = mullion_cp_control_new(&p->control, core->event, p->window,
-					   PARTITION_CONTROL_GENERATION,
-					   &partition_control_ops, p);
+		r = partition_make_control(p);
 	if (r < 0) {
+		mullion_intree_free(p);
 		sd_event_source_disable_unref(p->settle);
 		partition_release(p);
 		return r;
@@ -379,6 +529,54 @@ void mullion_partition_set_ram(struct mullion_partition *p, struct mullion_cp_ra
 {
 	mullion_cp_ram_unref(p->ram);
 	p->ram = mullion_cp_ram_ref(ram);
+}
+
+uint64_t mullion_partition_control_gpa(const struct mullion_partition *p)
+{
+	return p->control_gpa;
+}
+
+/* ---- giving back ------------------------------------------------------- */
+
+/* A guest that shows no sign of life is gone, or as good as that. */
+static int partition_on_give_up(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct mullion_partition *p = arg;
+
+	if (p->giving_back && p->buses &&
+	    mullion_cp_control_acknowledged(p->control) != p->acknowledged &&
+	    usec < p->give_up) {
+		sd_event_source_set_time(source, p->give_up);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		return 0;
+	}
+	while (p->giving_back && p->buses)
+		mullion_cp_bus_remove(p->buses, true);
+	mullion_partition_changed(p);
+	return 0;
+}
+
+void mullion_partition_give_back(struct mullion_partition *p)
+{
+	struct mullion_cp_bus *next;
+	uint64_t now = 0;
+
+	if (p->giving_back || p->stopping)
+		return;
+	p->giving_back = true;
+	p->acknowledged = mullion_cp_control_acknowledged(p->control);
+	sd_event_now(p->core->event, CLOCK_MONOTONIC, &now);
+	p->give_up = now + PARTITION_GIVE_UP_USEC;
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = next) {
+		next = bus->next;
+		mullion_cp_bus_remove(bus, false);
+	}
+	if (p->buses && sd_event_add_time_relative(p->core->event, &p->giver, CLOCK_MONOTONIC,
+						   PARTITION_SILENT_USEC, 0,
+						   partition_on_give_up, p) < 0)
+		while (p->buses)
+			mullion_cp_bus_remove(p->buses, true);
+	mullion_partition_changed(p);
 }
 
 void mullion_partition_free(struct mullion_partition *p)
@@ -396,6 +594,8 @@ void mullion_partition_free(struct mullion_partition *p)
 		link = &(*link)->next;
 	*link = p->next;
 	p->settle = sd_event_source_disable_unref(p->settle);
+	p->giver = sd_event_source_disable_unref(p->giver);
+	mullion_intree_free(p);
 	p->freed = true;
 	if (!p->settling)
 		partition_release(p);
@@ -493,7 +693,7 @@ void mullion_partition_window_unplugged(struct mullion_partition *p, unsigned in
 void mullion_partition_guest_gone(struct mullion_partition *p)
 {
 	p->absent = true;
-	partition_guest_lost(p);
+	mullion_partition_guest_lost(p);
 }
 
 int mullion_partition_send_window(struct mullion_partition *p, unsigned int slot, int sock)

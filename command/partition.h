@@ -26,6 +26,7 @@
 #include "../abi/types.h"
 #include "core.h"
 #include "error.h"
+#include "intree_device.h"
 #include "window.h"
 
 /**
@@ -41,6 +42,8 @@
  * @window_removed: a window is not used any more; unplug it, then call
  *	mullion_partition_window_unplugged()
  * @stopped: all services of this partition alone have exited
+ * @given_back: after mullion_partition_give_back()
+ * @lost: the guest's RAM, where its channels lie, is no longer there
  */
 struct mullion_partition_ops {
 	void (*ready)(void *arg, const struct mullion_error *err);
@@ -50,6 +53,8 @@ struct mullion_partition_ops {
 	void (*window_added)(void *arg, unsigned int slot);
 	void (*window_removed)(void *arg, unsigned int slot);
 	void (*stopped)(void *arg);
+	void (*given_back)(void *arg);
+	void (*lost)(void *arg);
 };
 
 #define MULLION_PARTITION_PARTS_MAX	128
@@ -63,12 +68,19 @@ struct mullion_service;
 
 /**
  * struct mullion_partition - one guest partition; for the lower half alone
- * @ram: of a guest that gives it to its services; NULL: they see windows only
+ * @window: its command window; NULL: @placed
+ * @ram: the guest's RAM, for addresses in messages; NULL: those are of windows
+ * @placed: there are no windows: control channel and channels lie in @ram
+ * @write_through: its disks have no write cache
+ * @control_gpa, @control_bytes: of a control channel there
+ * @payload_gpa: of the area for payloads, where the channel has no room; 0: none
+ * @intree: what intree.c keeps
  * @buses: linked by next, in the order of their numbers
  * @slots: bit mask of the windows' slots in use, 0 the command window's
  * @waiting, @waiting_count: what the user has added before the start
  * @started, @stopping: start and stop were called
- * @windowed: the guest's driver knows windows
+ * @windowed: the guest's driver can be told of buses
+ * @giving_back: the guest is asked for all its buses; @give_up: no longer than then
  * @online: CHIPSET_READY was answered
  * @was_attached: a driver has attached before
  * @absent: the process that was the guest is gone
@@ -85,8 +97,14 @@ struct mullion_partition {
 	const struct mullion_partition_ops *ops;
 	void *arg;
 	struct mullion_cp_window *window;
-	struct mullion_cp_control *control;
 	struct mullion_cp_ram *ram;
+	bool placed;
+	bool write_through;
+	uint64_t control_gpa;
+	uint64_t control_bytes;
+	uint64_t payload_gpa;
+	struct mullion_intree intree;
+	struct mullion_cp_control *control;
 	struct mullion_cp_bus *buses;
 	uint32_t bus_last;
 	uint64_t slots;
@@ -101,15 +119,21 @@ struct mullion_partition {
 	bool online;
 	bool was_attached;
 	bool absent;
+	bool giving_back;
+	uint64_t give_up;
+	uint64_t acknowledged;
+	sd_event_source *giver;
 	struct {
 		bool attached;
 		bool again;
 		bool online;
 		bool detached;
+		bool lost;
 	} tell;
 	struct {
 		bool ready;
 		bool stopped;
+		bool lost;
 	} told;
 	bool settling;
 	bool freed;
@@ -136,6 +160,17 @@ int mullion_partition_make_bus(struct mullion_partition *partition,
 int mullion_partition_serve_bus(struct mullion_cp_bus *bus, struct mullion_error *err);
 int mullion_partition_may_plug_window(struct mullion_partition *partition,
 				      const char *spec, struct mullion_error *err);
+
+/*
+ * For bus.c and intree.c:
+ *
+ * mullion_partition_storage() - the bus that a crash kernel looks for; NULL: none
+ * mullion_partition_guest_lost() - the guest's drivers have forgotten all
+ * mullion_partition_send_ready() - CHIPSET_READY
+ */
+struct mullion_cp_bus *mullion_partition_storage(const struct mullion_partition *partition);
+void mullion_partition_guest_lost(struct mullion_partition *partition);
+void mullion_partition_send_ready(struct mullion_partition *partition);
 
 /*
  * For partition.c: put what waits on buses; forget what still waits.
@@ -165,6 +200,47 @@ int mullion_partition_new(struct mullion_core *core, const char *name,
  */
 void mullion_partition_set_ram(struct mullion_partition *partition,
 			       struct mullion_cp_ram *ram);
+
+/**
+ * struct mullion_partition_ram - where a guest's RAM comes in
+ * @ram: all of it; the partition takes a reference of its own; NULL: none
+ * @placed: there are no windows: the channels lie in its reserved ranges, and both
+ *	sides poll
+ * @control_gpa, @control_bytes: of the control channel then; 0, 0: chosen
+ * @write_through: its driver may be one that cannot flush when a disk is removed
+ */
+struct mullion_partition_ram {
+	struct mullion_cp_ram *ram;
+	bool placed;
+	uint64_t control_gpa;
+	uint64_t control_bytes;
+	bool write_through;
+};
+
+/**
+ * mullion_partition_new_ram() - a partition whose services see the guest's RAM
+ *
+ * A control channel in RAM gets its signature when all services serve, just before
+ * ops->ready().  Return: 0; -ENOSPC, -ERANGE or -EINVAL if the control channel has
+ * no room or cannot lie there; or negative errno.
+ */
+int mullion_partition_new_ram(struct mullion_core *core, const char *name,
+			      const guid_t *uuid, const struct mullion_partition_ram *ram,
+			      const struct mullion_partition_ops *ops, void *arg,
+			      struct mullion_partition **ret);
+
+/**
+ * mullion_partition_control_gpa() - where its control channel in RAM is
+ */
+uint64_t mullion_partition_control_gpa(const struct mullion_partition *partition);
+
+/**
+ * mullion_partition_give_back() - take all buses from a guest that goes on
+ *
+ * ops->given_back() follows, at the latest after 15 s, or after 2.5 s in which the
+ * guest has shown no sign of life.
+ */
+void mullion_partition_give_back(struct mullion_partition *partition);
 
 /**
  * mullion_partition_free() - forget it; what still runs for it is killed

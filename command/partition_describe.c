@@ -13,8 +13,14 @@ json_t *mullion_partition_describe_control(struct mullion_partition *p)
 	if (!p->control)
 		return json_null();
 	control = mullion_cp_control_describe(p->control);
-	if (control)
-		json_object_set_new(control, "ready", json_boolean(p->online));
+	if (!control)
+		return NULL;
+	json_object_set_new(control, "ready", json_boolean(p->online));
+	if (p->placed) {
+		json_object_set_new(control, "gpa", json_integer((json_int_t)p->control_gpa));
+		json_object_set_new(control, "bytes",
+				    json_integer((json_int_t)p->control_bytes));
+	}
 	return control;
 }
 
@@ -29,9 +35,11 @@ json_t *mullion_partition_describe_windows(struct mullion_partition *p)
 {
 	json_t *all = json_array();
 
-	json_array_append_new(all, partition_describe_window(p->window));
+	if (p->window)
+		json_array_append_new(all, partition_describe_window(p->window));
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
-		json_array_append_new(all, partition_describe_window(bus->window));
+		if (bus->window)
+			json_array_append_new(all, partition_describe_window(bus->window));
 	return all;
 }
 

@@ -10,12 +10,14 @@
  * running guest, but whose service then fails, is an event.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bus.h"
 #include "partition.h"
 #include "process.h"
 #include "service.h"
+#include "text.h"
 
 int mullion_partition_make_bus(struct mullion_partition *p, struct mullion_service *s,
 			       struct mullion_cp_bus **ret, struct mullion_error *err)
@@ -52,7 +54,7 @@ int mullion_partition_serve_bus(struct mullion_cp_bus *bus, struct mullion_error
 int mullion_partition_may_plug_window(struct mullion_partition *p, const char *spec,
 				      struct mullion_error *err)
 {
-	if (p->ops->window_added)
+	if (p->ops->window_added || p->placed)
 		return 0;
 	return mullion_error_set(err, -EOPNOTSUPP, "cannot add device", spec,
 		"stop the guest, and start it with the device",
@@ -130,11 +132,36 @@ int mullion_partition_remove(struct mullion_partition *p, const char *which, boo
 	return partition_no_device(p, "cannot remove device", which, err);
 }
 
+/* By its name or UUID. */
+static struct mullion_cp_device *partition_find(const struct mullion_partition *p,
+						const char *which)
+{
+	char name[64], uuid[MULLION_GUID_TEXT];
+
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+			snprintf(name, sizeof(name), "vbus%u:dev%u", bus->number, d->number);
+			if (!strcmp(which, name) ||
+			    !strcmp(which, mullion_guid_text(&d->uuid, uuid)))
+				return d;
+		}
+	}
+	return NULL;
+}
+
 int mullion_partition_set(struct mullion_partition *p, const char *which, const char *changes,
 			  struct mullion_error *err)
 {
 	const struct mullion_device_class *class = NULL;
+	bool pause = !strcmp(changes, "state=paused");
 
+	/* what every class can do */
+	if (pause || !strcmp(changes, "state=running")) {
+		struct mullion_cp_device *device = partition_find(p, which);
+
+		return device ? mullion_cp_device_pause(device, pause, err) :
+		       partition_no_device(p, "cannot change device", which, err);
+	}
 	while ((class = mullion_device_class_next(class))) {
 		int r = class->set ? class->set(p, which, changes, err) : -ENOENT;
 

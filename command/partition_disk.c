@@ -83,9 +83,19 @@ static int disk_make(struct mullion_partition *p, const char *spec, const char *
 	int r;
 
 	r = mullion_cp_disk_new(p->core, spec, cwd, p->name, &disk, err);
-	if (!r)
-		*ret = disk;
-	return r;
+	if (r < 0)
+		return r;
+	if (p->write_through && disk->spec.cache == MULLION_CACHE_NONE) {
+		mullion_error_set(err, -EINVAL, "cannot use disk", disk->spec.text,
+				  "leave out cache",
+				  "the disks of an attached guest are write-through");
+		mullion_cp_disk_free(disk);
+		return -EINVAL;
+	}
+	if (p->write_through)
+		disk->spec.cache = MULLION_CACHE_WRITETHROUGH;
+	*ret = disk;
+	return 0;
 }
 
 static void disk_discard(void *part)

@@ -578,6 +578,17 @@ bool mullion_cp_ram_is(const struct mullion_cp_ram *ram, uint64_t device, uint64
 	return false;
 }
 
+bool mullion_cp_ram_same(const struct mullion_cp_ram *a, const struct mullion_cp_ram *b)
+{
+	for (unsigned int i = 0; i < b->file_count; i++) {
+		struct stat st;
+
+		if (!fstat(b->fds[i], &st) && mullion_cp_ram_is(a, st.st_dev, st.st_ino))
+			return true;
+	}
+	return false;
+}
+
 json_t *mullion_cp_ram_describe(const struct mullion_cp_ram *ram)
 {
 	json_t *regions = json_array(), *reserved = json_array();

@@ -196,6 +196,11 @@ bool mullion_cp_ram_lost(const struct mullion_cp_ram *ram);
 bool mullion_cp_ram_is(const struct mullion_cp_ram *ram, uint64_t device, uint64_t inode);
 
 /**
+ * mullion_cp_ram_same() - do both have a file in common?
+ */
+bool mullion_cp_ram_same(const struct mullion_cp_ram *a, const struct mullion_cp_ram *b);
+
+/**
  * mullion_cp_ram_describe() - schema Ram; new reference
  */
 json_t *mullion_cp_ram_describe(const struct mullion_cp_ram *ram);

@@ -212,7 +212,7 @@ static void service_on_exit(void *arg, int signal_number, const char *how)
 		service_set_state(s, MULLION_SV_ENDED, "");
 		mullion_event_emit(s->core->events, LOG_DEBUG, s->label, "service-ended",
 				   "process %d %s", (int)pid, how);
-		if (s->shared)
+		if (s->shared || !s->buses)
 			mullion_service_free(s);
 		return;
 	}
@@ -354,7 +354,7 @@ void mullion_service_serve(struct mullion_service *s)
 		told += bus->server == MULLION_END_TOLD;
 	for (struct mullion_cp_bus *bus = s->buses; bus && told < SERVICE_BUSES_AT_ONCE;
 	     bus = bus->service_next) {
-		if (!bus->partition || bus->server != MULLION_END_NONE)
+		if (!bus->partition || bus->renewing || bus->server != MULLION_END_NONE)
 			continue;
 		if (mullion_cp_bus_serve(bus) < 0) {
 			mullion_service_kill(s, "it does not read its socket");
@@ -372,12 +372,13 @@ void mullion_service_changed(struct mullion_service *s)
 	if (s->state != MULLION_SV_PREPARING)
 		return;
 	for (struct mullion_cp_bus *bus = s->buses; bus; bus = bus->service_next) {
-		/* one that leaves is nobody's any more */
-		if (!bus->partition)
+		/* one that leaves is nobody's any more; one that begins anew comes later */
+		if (!bus->partition || bus->renewing)
 			continue;
 		all = all && bus->server >= MULLION_END_PRESENT;
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
-			all = all && d->server >= MULLION_END_PRESENT;
+			/* a guest that takes its time keeps nobody else waiting */
+			all = all && (d->server >= MULLION_END_PRESENT || d->intree.waits);
 			ok = ok && d->server != MULLION_END_FAILED;
 		}
 	}
@@ -584,7 +585,7 @@ void mullion_service_end(struct mullion_service *s)
 	s->pause = sd_event_source_disable_unref(s->pause);
 	if (!s->process) {
 		service_set_state(s, MULLION_SV_ENDED, "");
-		if (s->shared)
+		if (s->shared || !s->buses)
 			mullion_service_free(s);
 		return;
 	}
