@@ -187,7 +187,9 @@ static bool forward_one(struct net_port *from, struct net_port *to,
 		return false;
 	/* s-Par's guests complain of frames that are for others. */
 	if (to->nic && !to->nic->batch && !to->nic->promiscuous &&
-	    !frame->packet.multicast && !forward_mac_is(to, &frame->packet))
+	    !frame->packet.multicast && !forward_mac_is(to, &frame->packet) &&
+	    memcmp(to->nic->config.mac, mullion_packet_to(&frame->packet),
+		   sizeof(to->nic->config.mac)))
 		return false;
 	forward_send(to, frame, vlan, out);
 	return true;

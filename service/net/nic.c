@@ -144,12 +144,16 @@ int net_reconfigure(struct mullion_device *device, const void *config, size_t by
 	ret = nic_configure(nic, config, bytes);
 	if (ret < 0)
 		return ret;
-	/* The client's own choice holds until there is another for it, or a lock. */
-	if (!memcmp(given, nic->config.mac, sizeof(given)))
+	/*
+	 * The client's own choice holds until there is another for it, or a lock;
+	 * the address that a driver of s-Par's was told at its start, as long as it
+	 * is there.
+	 */
+	if (!memcmp(given, nic->config.mac, sizeof(given)) || (nic->serving && !nic->batch))
 		mullion_filter_set_mac(&nic->port.filter, own);
 	if (memcmp(own, nic->port.filter.mac, sizeof(own))) {
 		mullion_fdb_forget(net.fdb, &nic->port.fdb);
-		/* s-Par's guests know no such message; the next driver reads it. */
+		/* s-Par's guests know no such message. */
 		nic->tell_mac = nic->serving && nic->batch;
 	}
 	if (link != nic->link_up) {

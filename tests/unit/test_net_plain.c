@@ -473,6 +473,30 @@ static void only_what_it_wants(void **state)
 	assert_int_equal(net_peer_event(&peer[1], NET_RCV, 3)->buffers, 5);
 }
 
+/* 5.10 keeps the address that it read at its start; a driver after it has the new one. */
+static void addresses_change(void **state)
+{
+	struct mullion_net_port port = config[1];
+	const struct visor_io_channel *fixed = (const void *)bus[1].channel;
+
+	(void)state;
+	open_card(0, 16);
+	open_card(1, 32);
+	port.mac[5] = 0x77;
+	assert_int_equal(inproc_reconfigure(&bus[1], &port, sizeof(port)), 0);
+	assert_memory_equal(fixed->vnic.macaddr, port.mac, sizeof(port.mac));
+	take(1);
+	assert_int_equal(peer[1].events, 0);
+	assert_true(send_frame(0, config[1].mac, 100));
+	assert_int_equal(count_received(1), 1);
+	make_frame(1, TX, broadcast, 60);
+	memcpy(bus[1].pool + TX + 6, port.mac, 6);
+	assert_true(net_peer_xmit(&peer[1], 0, 1, TX, 60));
+	turns(2);
+	assert_true(send_frame(0, port.mac, 100));
+	assert_int_equal(count_received(1), 2);
+}
+
 /* ---- hostile addresses ------------------------------------------------------------------ */
 
 struct range {
@@ -851,6 +875,7 @@ int main(void)
 		TEST(a_wait_ends),
 		TEST(the_command_ring_has_room),
 		TEST(only_what_it_wants),
+		TEST(addresses_change),
 		TEST(frames_from_anywhere),
 		TEST(lists_are_lies),
 		TEST(buffers_anywhere),
