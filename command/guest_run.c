@@ -236,7 +236,7 @@ static void guest_run_append(const struct mullion_cp_guest *g, char *text, size_
 	snprintf(text, size, "memmap=%lluK$%#llx visorbus.control=%#llx:%#x",
 		 (unsigned long long)map->reserved[0].bytes >> 10,
 		 (unsigned long long)map->reserved[0].gpa,
-		 (unsigned long long)map->reserved[0].gpa,
+		 (unsigned long long)mullion_partition_control_gpa(g->partition),
 		 MULLION_CONTROL_AREA_BYTES);
 }
 
@@ -355,6 +355,11 @@ static void guest_run_window_removed(void *arg, unsigned int slot)
 
 	if (g->ending || !g->qemu)
 		return;
+	/* Its channels were in RAM; QEMU knows nothing of them. */
+	if (g->definition->window_ram) {
+		mullion_partition_window_unplugged(g->partition, slot);
+		return;
+	}
 	r = mullion_qemu_unplug(g->qemu, slot, guest_run_unplugged, g);
 	if (r)
 		guest_run_unplugged(g, slot, r, strerror(-r));
@@ -504,9 +509,6 @@ static int guest_run_ram(struct mullion_cp_guest *g, struct mullion_error *err)
 		return guest_attach_ram(g, err);
 	if (!def->guest_physical)
 		return 0;
-	if (def->window_ram)
-		return mullion_error_set(err, -EOPNOTSUPP, "cannot start guest", def->name,
-					 "leave out window", "this daemon places no channels in RAM");
 	r = mullion_cp_ram_new(&g->ram, &wish, err);
 	if (r || !def->window_ram)
 		return r;
