@@ -265,15 +265,14 @@ uint32_t channel_slots(const struct channel *channel, unsigned int queue)
 	return channel_read_queue(channel, queue, &header) < 0 ? 0 : header.max_slots;
 }
 
-void channel_restart(struct channel *channel)
+void channel_restart(struct channel *channel, unsigned int count, unsigned int produced)
 {
 	struct signal_queue_header header;
 
-	for (unsigned int queue = 0; queue < 2; queue++) {
+	for (unsigned int queue = 0; queue < count; queue++) {
 		if (channel_read_queue(channel, queue, &header) < 0)
 			continue;
-		/* The guest produces into queue 0 and consumes queue 1. */
-		channel->queue[queue].index = queue ? header.tail : header.head;
+		channel->queue[queue].index = produced >> queue & 1 ? header.head : header.tail;
 		channel->queue[queue].produced = header.head || header.tail;
 	}
 }

@@ -66,7 +66,13 @@ int channel_remove(struct channel *channel, unsigned int queue, void *signal,
 		   uint32_t bytes);
 bool channel_is_empty(const struct channel *channel, unsigned int queue);
 uint32_t channel_slots(const struct channel *channel, unsigned int queue);
-/* After the server has rebuilt the channel: our indices are those found. */
-void channel_restart(struct channel *channel);
+/*
+ * Somebody else has written the queues: our indices are those found.  @produced:
+ * bits of the queues that the guest produces into, of the first @count.
+ */
+void channel_restart(struct channel *channel, unsigned int count, unsigned int produced);
+/* Of a device. */
+#define CHANNEL_DEVICE_QUEUES	2
+#define CHANNEL_DEVICE_PRODUCED	(1U << 0)
 
 #endif /* INTREE_CHANNEL_H */

@@ -121,18 +121,17 @@ static uint8_t *control_payload(const struct controlvm_message *command)
 static void control_chipset_init(const struct controlvm_message *command)
 {
 	union controlvm_packet packet = { 0 };
-	int result = 0;
 
 	if (control_initialised) {
-		result = -CONTROLVM_RESP_ALREADY_DONE;
-		check(CHECK_COMMAND_WORKS, false, "CHIPSET_INIT came twice");
-	} else {
-		control_initialised = true;
-		packet.init_chipset.features = VISOR_CHIPSET_FEATURE_REPLY |
-			(command->cmd.init_chipset.features &
-			 VISOR_CHIPSET_FEATURE_PARA_HOTPLUG);
+		/* A back-end may ask so whether this is still the same boot. */
+		control_respond(command, -CONTROLVM_RESP_ALREADY_DONE, &packet);
+		event("chipset initialised already");
+		return;
 	}
-	control_respond(command, result, &packet);
+	control_initialised = true;
+	packet.init_chipset.features = VISOR_CHIPSET_FEATURE_REPLY |
+		(command->cmd.init_chipset.features & VISOR_CHIPSET_FEATURE_PARA_HOTPLUG);
+	control_respond(command, 0, &packet);
 	control_init_ms = guest_ms();
 	event("chipset initialised");
 }
@@ -335,7 +334,26 @@ static void control_find_crash_area(void)
 	control_crash.slots = control_channel.memory + offset;
 }
 
-int control_start(uint64_t gpa)
+/* As they are fresh; or as a former boot left them. */
+static int control_find_queues(bool again)
+{
+	if (again) {
+		channel_restart(&control_channel, CONTROLVM_QUEUES,
+				1U << CONTROLVM_QUEUE_REQUEST | 1U << CONTROLVM_QUEUE_ACK);
+		return 0;
+	}
+	for (unsigned int i = 0; i < CONTROLVM_QUEUES; i++) {
+		/* A waiting guest looks the moment that the signature is there. */
+		if (i == CONTROLVM_QUEUE_EVENT && !channel_is_empty(&control_channel, i))
+			continue;
+		if (!channel_check_queue(&control_channel, i, sizeof(struct controlvm_message),
+					 sizeof(struct controlvm_message)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int control_start(uint64_t gpa, bool again)
 {
 	int ret;
 
@@ -348,14 +366,8 @@ int control_start(uint64_t gpa)
 		ret = channel_validate(&control_channel, VISOR_CONTROLVM_CHANNEL_GUID,
 				       sizeof(struct visor_controlvm_channel),
 				       VISOR_CONTROLVM_CHANNEL_VERSION);
-	/* A waiting guest looks the moment that the signature is there. */
-	for (unsigned int i = 0; !ret && i < CONTROLVM_QUEUES; i++) {
-		if (i == CONTROLVM_QUEUE_EVENT && !channel_is_empty(&control_channel, i))
-			continue;
-		if (!channel_check_queue(&control_channel, i, sizeof(struct controlvm_message),
-					 sizeof(struct controlvm_message)))
-			ret = -EINVAL;
-	}
+	if (!ret)
+		ret = control_find_queues(again);
 	if (ret)
 		return ret;
 	control_find_crash_area();

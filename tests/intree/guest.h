@@ -75,8 +75,11 @@ bool guest_wait(bool (*condition)(void *arg), void *arg);
 
 /* control.c */
 
-/* Waits for the channel, validates it, starts the thread.  0 or -errno. */
-int control_start(uint64_t gpa);
+/*
+ * Waits for the channel, validates it, starts the thread.  @again: memory is as a
+ * former boot left it.  0 or -errno.
+ */
+int control_start(uint64_t gpa, bool again);
 /* Ends the thread, with the command under way answered. */
 void control_stop(void);
 

@@ -457,7 +457,7 @@ static int hba_resume(struct device *device)
 		return DRIVER_SILENT;
 	check(CHECK_HBA_STALE, channel_is_empty(hba->channel, 1),
 	      "%s: the response ring is not empty at resume", device->name);
-	channel_restart(hba->channel);
+	channel_restart(hba->channel, CHANNEL_DEVICE_QUEUES, CHANNEL_DEVICE_PRODUCED);
 	ret = hba_thread_start(hba);
 	if (ret < 0)
 		return ret;

@@ -28,8 +28,8 @@
 static int main_usage(FILE *out)
 {
 	fprintf(out, "usage: intree-guest --ram FILE --control-gpa A --reserved START:SIZE[,...]\n"
-		"                    [--region GPA:OFFSET:SIZE]... [--hz N] STEP...\n"
-		"Numbers are decimal or 0x-hex.  Steps:\n");
+		"                    [--region GPA:OFFSET:SIZE]... [--hz N] [--again] STEP...\n"
+		"Numbers are decimal or 0x-hex.  --again: a reset, RAM is as it was.  Steps:\n");
 	scenario_help();
 	return out == stdout ? 0 : 2;
 }
@@ -76,13 +76,14 @@ int main(int argc, char **argv)
 		{ "ram", required_argument, NULL, 'r' },
 		{ "control-gpa", required_argument, NULL, 'c' },
 		{ "reserved", required_argument, NULL, 'R' },
+		{ "again", no_argument, NULL, 'a' },
 		{ "region", required_argument, NULL, 'g' },
 		{ "hz", required_argument, NULL, 'z' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *ram = NULL;
-	bool reserved = false;
+	bool reserved = false, again = false;
 	uint64_t control = 0;
 	unsigned int broken;
 	int option, ret = 0;
@@ -102,6 +103,9 @@ int main(int argc, char **argv)
 		case 'g':
 			ret = ret ? ret : main_region(optarg);
 			break;
+		case 'a':
+			again = true;
+			break;
 		case 'z':
 			guest_set_hz((unsigned int)strtoul(optarg, NULL, 0));
 			break;
@@ -115,7 +119,7 @@ int main(int argc, char **argv)
 		return main_usage(stderr);
 	ret = ram_open(ram);
 	if (!ret)
-		ret = control_start(control);
+		ret = control_start(control, again);
 	if (ret) {
 		fprintf(stderr, "intree-guest: %s: %s\n", ram, strerror(-ret));
 		check_report();

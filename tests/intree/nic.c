@@ -273,7 +273,7 @@ static int nic_resume(struct device *device)
 	check(CHECK_NIC_RINGS, channel_is_empty(nic->channel, 0) &&
 	      channel_is_empty(nic->channel, 1), "%s: rings are not empty at resume",
 	      device->name);
-	channel_restart(nic->channel);
+	channel_restart(nic->channel, CHANNEL_DEVICE_QUEUES, CHANNEL_DEVICE_PRODUCED);
 	pthread_mutex_lock(&nic->lock);
 	nic->down = false;
 	nic->resuming = true;
