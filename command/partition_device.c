@@ -33,8 +33,14 @@ int mullion_partition_make_bus(struct mullion_partition *p, struct mullion_servi
 	if (r < 0) {
 		mullion_partition_window_unplugged(p, bus->slot);
 		mullion_cp_bus_free(bus);
-		mullion_error_set(err, r, "cannot make a device for", p->name, NULL,
-				  "%s", strerror(-r));
+		if (r == -ENOSPC && p->placed)
+			mullion_error_set(err, r, "cannot make a device for", p->name,
+				"reserve more memory, or give it fewer devices",
+				"its reserved memory has no room left for a channel of %llu bytes",
+				(unsigned long long)s->class->channel_bytes);
+		else
+			mullion_error_set(err, r, "cannot make a device for", p->name, NULL,
+					  "%s", strerror(-r));
 		goto fail;
 	}
 	*ret = bus;
