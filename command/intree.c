@@ -13,9 +13,9 @@
  * otherwise be overtaken; the storage bus comes last, so that a crash kernel
  * finds its disk; CHIPSET_READY follows when all are announced.
  *
- * Boots.  A guest that is reset says nothing.  So one that is quiet is asked now
- * and then with another CHIPSET_INIT: the same boot answers that it was done
- * already, a new one with success.  Then nothing of the former boot counts: buses
+ * Boots.  A guest that is reset says nothing.  So one whose devices have had
+ * nothing to do for 20 s is asked with another CHIPSET_INIT: the same boot answers
+ * that it was done already, a new one with success.  Then nothing of the former boot counts: buses
  * are taken from their services and begin anew, and all places in guest RAM are
  * free again.
  *
@@ -48,6 +48,7 @@
 
 #define INTREE_ANNOUNCE_USEC	750000
 #define INTREE_PROBE_USEC	20000000
+#define INTREE_COUNTS		16	/* counters, where a class has some */
 #define INTREE_STANDBY_USEC	30000	/* an answer of its service has reached it by then */
 #define INTREE_IDLE_USEC	5000000
 #define INTREE_IDLE_TICK_USEC	50000
@@ -96,6 +97,34 @@ static void intree_arm(struct mullion_partition *p)
 
 /* ---- boots ---------------------------------------------------------------- */
 
+/* A number that is another one when its devices have done something. */
+static uint64_t intree_moved(const struct mullion_partition *p)
+{
+	uint64_t sum = 0;
+
+	for (const struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
+		for (const struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+			const struct mullion_state_channel *record =
+				mullion_state_memory_channel(bus->service->memory, &d->uuid);
+			uint64_t counts[INTREE_COUNTS];
+
+			if (!record)
+				continue;
+			memcpy(counts, record->class_state, sizeof(counts));
+			for (unsigned int i = 0; i < INTREE_COUNTS; i++)
+				sum += counts[i];
+			sum += record->requests;
+		}
+	}
+	return sum;
+}
+
+static void intree_probe_later(struct mullion_partition *p)
+{
+	p->intree.moved = intree_moved(p);
+	p->intree.probe_at = intree_now() + INTREE_PROBE_USEC;
+}
+
 /* What a former boot had of its services is of no use. */
 static void intree_renew(struct mullion_partition *p)
 {
@@ -127,7 +156,7 @@ static void intree_on_init(void *arg, int error, uint32_t status,
 	(void)answer;
 	if (error == -ECONNRESET)
 		return;
-	p->intree.probe_at = intree_now() + INTREE_PROBE_USEC;
+	intree_probe_later(p);
 	if (!error) {
 		if (p->intree.begun) {
 			mullion_event_emit(p->core->events, LOG_NOTICE, p->label, "guest-reset",
@@ -538,8 +567,10 @@ static int intree_on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	if (p->intree.probe_at && now >= p->intree.probe_at) {
 		p->intree.probe_at = 0;
-		if (intree_plain(p))
+		if (intree_plain(p) && intree_moved(p) == p->intree.moved)
 			intree_init(p);
+		else
+			intree_probe_later(p);
 	}
 	intree_tick_buses(p, now);
 	intree_arm(p);

@@ -39,7 +39,8 @@ struct mullion_intree_device {
  * struct mullion_intree - of a partition; times in microseconds, 0: not
  * @timer: for what follows
  * @announce_at: when the guest may be told of buses
- * @probe_at: when it is asked whether it is still the same
+ * @probe_at: when it is asked whether it is still the same, if it is quiet
+ * @moved: what its devices have counted when that was set
  * @begun: it has answered its first CHIPSET_INIT
  * @renew: services are done with what the former boot had
  * @ready_sent: CHIPSET_READY was
@@ -49,6 +50,7 @@ struct mullion_intree {
 	sd_event_source *timer;
 	uint64_t announce_at;
 	uint64_t probe_at;
+	uint64_t moved;
 	bool begun;
 	bool renew;
 	bool ready_sent;

@@ -7,11 +7,11 @@
 # shellcheck source=tests/host/attach-lib.sh
 . "$(dirname "$0")/attach-lib.sh"
 
-truncate -s 64M a.img b.img
+truncate -s 64M a.img
 net_network lan
 attach disks 64 --disk a.img
 disks=$server
-attach nets 96 --disk b.img --net lan --net lan
+attach nets 96 --net lan --net lan
 nets=$server
 attached disks
 attached nets
