@@ -277,6 +277,7 @@ static void control_begin_again(struct mullion_cp_control *c)
 	c->ever_attached = false;
 	c->fault = 0;
 	c->payloads = 0;
+	c->plain = false;
 	c->greeted = false;
 	mullion_cp_control_channel_show(c->area);
 }
