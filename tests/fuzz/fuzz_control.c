@@ -4,32 +4,26 @@
  * partition
  *
  * Input is a list of operations of a hostile client: overwrite any bytes of the
- * command window, raise the epoch, put a message into any ring, and of a command
- * partition that sends commands meanwhile.  Every command must end once.  After
- * each input a well-behaved client attaches to what is left of the channel, once
- * its constant parts are as they were, and must be heard.
+ * command window, or of the channel in guest RAM, raise the epoch, put a message
+ * into any ring, and of a command partition that sends commands meanwhile.  Every
+ * command must end once.  After each input a well-behaved client comes, once the
+ * constant parts of the channel are as they were (control_window.c), or memory was
+ * wiped by a reset (control_ram.c), and must be heard.
  */
-#include "../../channel/control_client.h"
-#include "../../channel/signal_queue.h"
-#include "../../command/control.h"
-#include "../../command/core.h"
-#include "../../command/window.h"
+#include "control_place.h"
 #include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define COMMANDS_MAX	64
-#define RAISES_MAX	8	/* the daemon takes only so many in a second */
+#define ATTACHES_MAX	8	/* the daemon takes only so many in a second */
 #define TURNS		8
 #define QUEUES_OFFSET	offsetof(struct visor_controlvm_channel, request_queue)
 #define QUEUE_BYTES	sizeof(struct signal_queue_header)
 
-static struct mullion_core core = { .window_id_next = 1 };
-static struct mullion_cp_window *window;
 static struct mullion_cp_control *control;
 static uint8_t *area;
-static uint8_t pristine[MULLION_CONTROL_CHANNEL_BYTES];
-static unsigned int attached, sent, heard;
+static unsigned int attached, sent;
 static unsigned int ended[COMMANDS_MAX];
 
 /* ---- the command partition --------------------------------------------- */
@@ -121,74 +115,37 @@ static void op_message(struct input *in, unsigned int queue)
 	mullion_sq_publish(&q);
 }
 
-static void on_command(void *arg, const struct controlvm_message *command,
-		       const void *payload, size_t bytes)
-{
-	struct mullion_control_client **client = arg;
-
-	(void)payload;
-	(void)bytes;
-	heard++;
-	mullion_control_client_respond(*client, command, 0, NULL);
-}
-
-static void turn(struct mullion_control_client *client)
-{
-	for (int i = 0; i < TURNS; i++) {
-		mullion_cp_control_turn(control);
-		if (client)
-			mullion_control_client_poll(client, false);
-	}
-}
-
-/* The guest was reset, and its firmware put the channel right. */
+/* Whatever happened, the next client is heard. */
 static void served(void)
 {
-	struct mullion_channel_ext *ext =
-		(void *)(area + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
-	struct mullion_control_client *client = NULL;
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_CHIPSET_INIT,
 		.answer = on_ended,
 		.arg = &ended[0],
 	};
-	uint64_t epoch = mullion_cp_control_epoch(control);
 
-	memcpy(area, pristine, sizeof(pristine));
-	ext->server_epoch = epoch;
-	ext->client_epoch = epoch;
 	attached = 0;
-	heard = 0;
-	REQUIRE(!mullion_control_client_new(&client, area, MULLION_CONTROL_AREA_BYTES,
-					    window->doorbells[0][0], on_command, NULL,
-					    &client));
-	turn(client);
+	control_place_begin(control, area);
 	REQUIRE(attached == 1);
-	REQUIRE(mullion_control_client_is_attached(client));
 	for (unsigned int i = 0; i < sent; i++)
 		REQUIRE(ended[i] == 1);
 	ended[0] = 0;
 	REQUIRE(!mullion_cp_control_send(control, &command));
-	turn(client);
-	REQUIRE(heard == 1 && ended[0] == 1);
-	mullion_control_client_free(client);
+	control_place_hear(control, area);
+	REQUIRE(ended[0] == 1);
+	control_place_end();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const guid_t nobody;
 	struct input in = { data, size };
 	unsigned int raises = 0;
 
 	memset(ended, 0, sizeof(ended));
 	sent = 0;
-	if (!window)
-		REQUIRE(!mullion_cp_window_new_command(&core, &nobody, &nobody, &window));
-	area = window->map + window->areas[0].offset;
-	memset(area, 0, MULLION_CONTROL_AREA_BYTES);
-	REQUIRE(!mullion_cp_control_new(&control, NULL, window, 1, &ops, NULL));
-	memcpy(pristine, area, sizeof(pristine));
-	while (in.size) {
+	attached = 0;
+	control = control_place_new(&ops, &area);
+	while (in.size && attached < ATTACHES_MAX) {
 		unsigned int op = (unsigned int)take(&in, 1) % 8;
 
 		switch (op) {
@@ -199,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			take_patch(&in, area, MULLION_CONTROL_AREA_BYTES);
 			break;
 		case 2:
-			if (raises++ < RAISES_MAX)
+			if (raises++ < ATTACHES_MAX)
 				op_raise(&in);
 			break;
 		case 3:
@@ -215,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		}
 	}
-	turn(NULL);
+	for (int i = 0; i < TURNS; i++)
+		mullion_cp_control_turn(control);
 	served();
 	mullion_cp_control_free(control);
 	return 0;
