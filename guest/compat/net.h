@@ -5,10 +5,11 @@
 #ifndef MULLION_COMPAT_NET_H
 #define MULLION_COMPAT_NET_H
 
-#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/version.h>
 #include <net/xdp.h>
+
+#include "compat.h"
 
 /* A received UDP_L4 frame can be segmented again since 6.2. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -23,17 +24,6 @@
 	((netdev)->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT)
 #else
 #define compat_xdp_features(netdev) do { } while (0)
-#endif
-
-/* hrtimer_init() became hrtimer_setup() in 6.13 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-static inline void hrtimer_setup(struct hrtimer *timer,
-				 enum hrtimer_restart (*function)(struct hrtimer *),
-				 clockid_t clock, enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = function;
-}
 #endif
 
 #endif /* MULLION_COMPAT_NET_H */

@@ -66,16 +66,23 @@ static u64 attach_generation(const struct visorchannel *channel)
 	return smp_load_acquire(generation);
 }
 
+/**
+ * visorchannel_offered() - what the server offers now
+ * @channel: the channel, with an extension
+ */
+u64 visorchannel_offered(const struct visorchannel *channel)
+{
+	return READ_ONCE(*attach_u64(channel, EXT(features_offered)));
+}
+
 /* With whom, as whom, and what of it all both sides understand. */
 static void attach_agree(struct visorchannel *channel)
 {
-	u64 offered;
-
 	while (!channel->incarnation)
 		channel->incarnation = get_random_u64();
 	channel->generation = attach_generation(channel);
-	offered = READ_ONCE(*attach_u64(channel, EXT(features_offered)));
-	channel->features = offered & channel->wanted & MULLION_EXTF_KNOWN;
+	channel->features = visorchannel_offered(channel) & channel->wanted &
+			    MULLION_EXTF_KNOWN;
 }
 
 /**

@@ -287,16 +287,22 @@ struct visorchannel *visor_bus_open_channel(struct visor_window *window,
 	struct visorchannel *channel;
 	const char *why;
 
-	channel = visorchannel_open(window, &window->channels,
-				    MULLION_WINDOW_ADDR_OFFSET(addr), addr,
-				    MULLION_CHANNEL_EXT_OFFSET_IO, &why);
+	if (window->pdev)
+		channel = visorchannel_open(window, &window->channels,
+					    MULLION_WINDOW_ADDR_OFFSET(addr),
+					    addr, MULLION_CHANNEL_EXT_OFFSET_IO,
+					    &why);
+	else
+		channel = visorchannel_open_ram(window, addr,
+						MULLION_CHANNEL_EXT_OFFSET_IO,
+						&why);
 	if (channel && !guid_equal(type, &channel->header.chtype))
 		why = "its type is not the one announced";
 	else if (channel && bus_channel_taken(channel))
 		why = "it overlaps another one";
 	else if (channel)
 		return channel;
-	dev_err(&window->pdev->dev, "channel of %s at 0x%llx refused: %s\n",
+	dev_err(window->dev, "channel of %s at 0x%llx refused: %s\n",
 		what, addr, why);
 	visorchannel_close(channel);
 	return ERR_PTR(-EINVAL);
@@ -344,7 +350,7 @@ int visor_bus_create(struct visor_window *window, u32 no, u64 addr,
 	INIT_LIST_HEAD(&bus->devices);
 	error = visor_bus_read_info(bus);
 	if (error) {
-		dev_err(&window->pdev->dev, "%s refused: bad header information\n",
+		dev_err(window->dev, "%s refused: bad header information\n",
 			what);
 		visorchannel_close(bus->channel);
 		kfree(bus);
@@ -460,8 +466,13 @@ static int __init visorbus_init(void)
 	error = visor_window_init();
 	if (error)
 		goto exit_chipset;
+	error = visor_ram_init();
+	if (error)
+		goto exit_window;
 	return 0;
 
+exit_window:
+	visor_window_exit();
 exit_chipset:
 	visor_bus_debugfs_exit();
 	visor_chipset_exit();
@@ -476,6 +487,7 @@ destroy_wq:
 
 static void __exit visorbus_exit(void)
 {
+	visor_ram_exit();
 	visor_window_exit();
 	visor_bus_debugfs_exit();
 	visor_chipset_exit();

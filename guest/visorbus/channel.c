@@ -7,7 +7,8 @@
  * A channel is opened by copying its header once and checking the copy against
  * the area that it must lie in; nothing is read from the shared header later.
  * Its queues are opened by attach (attach.c), which also says when they may be
- * used.
+ * used.  A channel in RAM has a mapping of its own, of as many bytes as its
+ * header says; the command partition has announced it only when that is final.
  *
  * Failure behaviour: a queue whose peer breaks the rules returns -EPROTO and
  * stays closed until the next attach.  A window that is gone returns -ENODEV.
@@ -16,6 +17,9 @@
 #include <linux/string.h>
 
 #include "visorbus_private.h"
+
+/* Larger channels are a mistake. */
+#define CHANNEL_RAM_MAX	(1ULL << 30)
 
 static void *channel_ext(const struct visorchannel *channel)
 {
@@ -41,6 +45,29 @@ static const char *channel_open_ext(struct visorchannel *channel)
 	return NULL;
 }
 
+/* Check the copy of the header against @room bytes; take what follows from it. */
+static const char *channel_check(struct visorchannel *channel, u64 room)
+{
+	unsigned int i;
+
+	if (channel->header.signature != VISOR_CHANNEL_SIGNATURE)
+		return "bad signature";
+	if (channel->header.size < sizeof(channel->header) ||
+	    channel->header.size > room)
+		return "size does not fit its area";
+	channel->bytes = channel->header.size;
+	for (i = 0; i < VISOR_QUEUES_MAX; i++)
+		spin_lock_init(&channel->queues[i].lock);
+	return NULL;
+}
+
+static void channel_copy_header(struct visorchannel *channel, const void *from)
+{
+	memcpy(&channel->header, from, sizeof(channel->header));
+	/* What is checked is what was copied. */
+	barrier();
+}
+
 /**
  * visorchannel_open() - take a private view of a channel
  * @window: where it lies; the caller stays a user of it
@@ -58,7 +85,6 @@ struct visorchannel *visorchannel_open(struct visor_window *window,
 				       const char **why)
 {
 	struct visorchannel *channel;
-	unsigned int i;
 
 	*why = "out of memory";
 	channel = kzalloc(sizeof(*channel), GFP_KERNEL);
@@ -72,24 +98,14 @@ struct visorchannel *visorchannel_open(struct visor_window *window,
 	channel->window = window;
 	channel->base = (u8 *)window->base + offset;
 	channel->addr = addr;
-	memcpy(&channel->header, channel->base, sizeof(channel->header));
-	/* What is checked below is what was copied. */
-	barrier();
-	*why = "bad signature";
-	if (channel->header.signature != VISOR_CHANNEL_SIGNATURE)
+	channel_copy_header(channel, channel->base);
+	*why = channel_check(channel, area->bytes - (offset - area->offset));
+	if (*why)
 		goto refuse;
-	*why = "size does not fit its area";
-	if (channel->header.size < sizeof(channel->header) ||
-	    !mullion_range_ok(offset - area->offset, channel->header.size,
-			      area->bytes))
-		goto refuse;
-	channel->bytes = channel->header.size;
 	channel->ext_offset = ext_offset;
 	*why = channel_open_ext(channel);
 	if (*why)
 		goto refuse;
-	for (i = 0; i < VISOR_QUEUES_MAX; i++)
-		spin_lock_init(&channel->queues[i].lock);
 	return channel;
 
 refuse:
@@ -97,8 +113,57 @@ refuse:
 	return NULL;
 }
 
+/**
+ * visorchannel_open_ram() - the same for a channel in reserved RAM
+ * @window: the command window, in RAM; the caller stays a user of it
+ * @addr: guest-physical address
+ * @ext_offset: where the extension of this kind of channel is
+ * @why: set to what is wrong if the channel is refused
+ *
+ * Return: as visorchannel_open().
+ */
+struct visorchannel *visorchannel_open_ram(struct visor_window *window,
+					   u64 addr, u32 ext_offset,
+					   const char **why)
+{
+	struct visorchannel *channel;
+	void *header;
+
+	*why = "out of memory";
+	channel = kzalloc(sizeof(*channel), GFP_KERNEL);
+	if (!channel)
+		return NULL;
+	*why = "not aligned";
+	if (addr % sizeof(u64))
+		goto refuse;
+	channel->window = window;
+	channel->addr = addr;
+	channel->ext_offset = ext_offset;
+	header = visor_ram_map(addr, sizeof(channel->header), why);
+	if (!header)
+		goto refuse;
+	channel_copy_header(channel, header);
+	visor_ram_unmap(header, addr, sizeof(channel->header));
+	*why = channel_check(channel, CHANNEL_RAM_MAX);
+	if (*why)
+		goto refuse;
+	channel->base = visor_ram_map(addr, channel->bytes, why);
+	if (!channel->base)
+		goto refuse;
+	channel->mapped = true;
+	*why = channel_open_ext(channel);
+	if (!*why)
+		return channel;
+
+refuse:
+	visorchannel_close(channel);
+	return NULL;
+}
+
 void visorchannel_close(struct visorchannel *channel)
 {
+	if (channel && channel->mapped)
+		visor_ram_unmap(channel->base, channel->addr, channel->bytes);
 	kfree(channel);
 }
 
@@ -106,7 +171,7 @@ void visorchannel_close(struct visorchannel *channel)
 bool visorchannel_overlaps(const struct visorchannel *a,
 			   const struct visorchannel *b)
 {
-	return a->base < b->base + b->bytes && b->base < a->base + a->bytes;
+	return a->addr < b->addr + b->bytes && b->addr < a->addr + a->bytes;
 }
 
 /**
@@ -379,4 +444,21 @@ bool visorchannel_pending(struct visorchannel *channel, unsigned int i)
 	return mullion_load_acquire(mullion_sq_u32(&queue->sq,
 						   MULLION_SQ_HEAD)) !=
 	       READ_ONCE(queue->sq.released);
+}
+
+/**
+ * visorchannel_taken() - how far has the consumer of a queue come?
+ * @channel: the channel
+ * @i: number of the queue, from us
+ *
+ * Return: its index, any value: a hint that is only ever compared.
+ */
+u32 visorchannel_taken(struct visorchannel *channel, unsigned int i)
+{
+	struct visorqueue *queue = channel_queue(channel, i);
+
+	if (!queue || !READ_ONCE(queue->open) ||
+	    READ_ONCE(channel->window->gone))
+		return 0;
+	return READ_ONCE(*mullion_sq_u32(&queue->sq, MULLION_SQ_TAIL));
 }

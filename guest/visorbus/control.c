@@ -31,6 +31,8 @@
 
 #define CONTROL_POLL_SLOW	(HZ / 2)
 #define CONTROL_POLL_FAST	max(HZ / 100, 1)
+/* Without doorbells: each tick after something came, then less and less often. */
+#define CONTROL_POLL_IDLE	max(HZ / 20, 1)
 #define CONTROL_ANSWERS_MAX	32
 #define CONTROL_BATCH		64
 #define CONTROL_DETACH_TIMEOUT	(HZ)
@@ -44,6 +46,7 @@
  * @kicked: something has happened
  * @attached: the epoch is confirmed
  * @retry: no attach before this, in jiffies
+ * @active: when something came last, in jiffies
  * @answers: struct visor_request, under control_lock
  * @answers_count: how many
  */
@@ -55,6 +58,7 @@ struct visor_control {
 	atomic_t kicked;
 	bool attached;
 	unsigned long retry;
+	unsigned long active;
 	struct list_head answers;
 	unsigned int answers_count;
 };
@@ -374,7 +378,7 @@ static void control_raise(struct visor_control *ctl, bool new_incarnation)
 
 static void control_restart(struct visor_control *ctl, const char *why)
 {
-	dev_err_ratelimited(&ctl->window->pdev->dev,
+	dev_err_ratelimited(ctl->window->dev,
 			    "control channel: %s; attaching anew\n", why);
 	ctl->retry = jiffies + HZ;
 	control_raise(ctl, true);
@@ -409,7 +413,7 @@ static void control_attach(struct visor_control *ctl)
 	}
 	ctl->attached = true;
 	visor_message_new_session();
-	dev_info(&ctl->window->pdev->dev, "control channel attached, epoch %llu\n",
+	dev_info(ctl->window->dev, "control channel attached, epoch %llu\n",
 		 channel->epoch);
 }
 
@@ -464,6 +468,14 @@ static bool control_arm(struct visor_control *ctl)
 	return idle;
 }
 
+static unsigned long control_poll_interval(const struct visor_control *ctl)
+{
+	if (time_before(jiffies, ctl->active + HZ))
+		return 1;
+	return time_before(jiffies, ctl->active + 10 * HZ) ? CONTROL_POLL_FAST :
+	       CONTROL_POLL_IDLE;
+}
+
 static void control_sleep(struct visor_control *ctl)
 {
 	struct visor_window *window = ctl->window;
@@ -471,7 +483,7 @@ static void control_sleep(struct visor_control *ctl)
 	bool polled = !window->vectors || window->vector[0].irq < 0;
 
 	timeout = min_t(unsigned long, timeout,
-			polled ? CONTROL_POLL_FAST : CONTROL_POLL_SLOW);
+			polled ? control_poll_interval(ctl) : CONTROL_POLL_SLOW);
 	if (!control_arm(ctl))
 		return;
 	if (!wait_event_interruptible_timeout(ctl->wait,
@@ -487,7 +499,7 @@ static int control_thread(void *data)
 	struct visor_control *ctl = data;
 
 	if (is_kdump_kernel() && visor_crash_replay()) {
-		dev_info(&ctl->window->pdev->dev,
+		dev_info(ctl->window->dev,
 			 "crash kernel: devices made from saved messages\n");
 		visor_chipset_ready();
 		while (!kthread_should_stop())
@@ -497,7 +509,9 @@ static int control_thread(void *data)
 	control_raise(ctl, true);
 	while (!kthread_should_stop()) {
 		atomic_set(&ctl->kicked, 0);
-		if (!control_round(ctl))
+		if (control_round(ctl))
+			ctl->active = jiffies;
+		else
 			control_sleep(ctl);
 	}
 	return 0;
@@ -513,8 +527,10 @@ static struct visorchannel *control_open(struct visor_window *window)
 
 	channel = visorchannel_open(window, &window->control,
 				    window->control.offset,
+				    window->pdev ?
 				    MULLION_WINDOW_ADDR(window->id,
-							window->control.offset),
+							window->control.offset) :
+				    window->gpa,
 				    MULLION_CHANNEL_EXT_OFFSET_CONTROL, &why);
 	if (channel && !guid_equal(&controlvm, &channel->header.chtype))
 		why = "is not a control channel";
@@ -526,7 +542,7 @@ static struct visorchannel *control_open(struct visor_window *window)
 		why = "too small";
 	else if (channel)
 		return channel;
-	dev_err(&window->pdev->dev, "control channel refused: %s\n", why);
+	dev_err(window->dev, "control channel refused: %s\n", why);
 	visorchannel_close(channel);
 	return NULL;
 }
@@ -547,6 +563,7 @@ int visor_control_start(struct visor_window *window)
 		return -ENOMEM;
 	ctl->window = window;
 	ctl->retry = jiffies;
+	ctl->active = jiffies;
 	init_waitqueue_head(&ctl->wait);
 	INIT_LIST_HEAD(&ctl->answers);
 	ctl->channel = control_open(window);

@@ -77,6 +77,15 @@ int visorbus_device_attach(struct visor_device *dev, u64 features,
 	int error;
 
 	channel->wanted = features;
+	/* Who polls is told of what is sent by being rung for each of it. */
+	if (priv->polled)
+		channel->wanted &= ~MULLION_EXTF_EVENT_INDEX;
+	if (!channel->has_ext ||
+	    !(visorchannel_offered(channel) & MULLION_EXTF_WINDOW_ADDR)) {
+		error = visor_memory_check(dev);
+		if (error)
+			return error;
+	}
 	error = device_confirm(dev, timeout);
 	if (error)
 		return error;
@@ -123,6 +132,8 @@ void visor_device_detach(struct visor_device *dev, unsigned long timeout)
 	for (;;) {
 		wait_event_timeout(priv->wait, (where = visorchannel_poll(channel)) !=
 				   VISOR_ATTACH_WAITING, HZ / 4);
+		if (where == VISOR_ATTACH_GONE)
+			visor_memory_lose(channel->window, &priv->pool.held);
 		if (where == VISOR_ATTACH_CONFIRMED ||
 		    where == VISOR_ATTACH_GONE) {
 			visor_pool_free_areas(channel->window, &priv->pool);
@@ -205,7 +216,8 @@ void visor_device_bus_shutdown(struct device *device)
 		visor_state_quiesce(dev);
 	visor_interrupt_gate(dev, true);
 	mutex_unlock(&priv->callback_lock);
-	visor_device_detach(dev, 2 * HZ);
+	/* The next kernel's memory is at stake, or only the pool. */
+	visor_device_detach(dev, visorbus_device_physical(dev) ? 30 * HZ : 2 * HZ);
 }
 
 /* ---- config work ------------------------------------------------------------ */
@@ -362,7 +374,7 @@ static int device_open(struct visor_device *dev, struct visor_window *window,
 	dev->visorchannel = channel;
 	error = device_set_limits(dev);
 	if (error) {
-		dev_err(&window->pdev->dev, "%s refused: bad number of queue pairs\n",
+		dev_err(window->dev, "%s refused: bad number of queue pairs\n",
 			what);
 		return error;
 	}
@@ -372,7 +384,7 @@ static int device_open(struct visor_device *dev, struct visor_window *window,
 		error = 0;
 	}
 	if (error)
-		dev_err(&window->pdev->dev,
+		dev_err(window->dev,
 			"%s refused: no room for its %llu bytes of pool; give it a window of its own\n",
 			what, dev->pool_share);
 	return error;
@@ -400,7 +412,7 @@ int visor_device_create(struct visor_bus *bus,
 		return -EEXIST;
 	if (bus->device_count >= VISOR_DEVICES_MAX)
 		return -EUSERS;
-	window = visor_window_find(MULLION_WINDOW_ADDR_ID(packet->channel_addr));
+	window = visor_window_find(packet->channel_addr);
 	if (!window)
 		return -ENXIO;
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
@@ -416,6 +428,8 @@ int visor_device_create(struct visor_bus *bus,
 	guid_copy(&dev->channel_type_guid, &packet->data_type_guid);
 	guid_copy(&dev->inst, &packet->dev_inst_guid);
 	INIT_LIST_HEAD(&priv->pool.areas);
+	INIT_LIST_HEAD(&priv->pool.held);
+	spin_lock_init(&priv->held_lock);
 	INIT_WORK(&priv->config_work, device_config_work);
 	visor_state_init(dev);
 	error = device_open(dev, window, packet);
@@ -518,6 +532,8 @@ EXPORT_SYMBOL_GPL(visorbus_device_queue);
 void visorbus_device_ring(struct visor_device *dev, unsigned int queue)
 {
 	visorchannel_ring(dev->visorchannel, queue);
+	if (dev->priv->polled)
+		visor_interrupt_busy(dev);
 }
 EXPORT_SYMBOL_GPL(visorbus_device_ring);
 

@@ -116,6 +116,25 @@ static ssize_t features_show(struct device *device,
 }
 static DEVICE_ATTR_RO(features);
 
+static ssize_t addressing_show(struct device *device,
+			       struct device_attribute *attr, char *buf)
+{
+	if (READ_ONCE(sysfs_priv(device)->state) == VISOR_STATE_DETACHED)
+		return sysfs_emit(buf, "none\n");
+	return sysfs_emit(buf, "%s\n",
+			  visorbus_device_physical(to_visor_device(device)) ?
+			  "guest-physical" : "window");
+}
+static DEVICE_ATTR_RO(addressing);
+
+static ssize_t placement_show(struct device *device,
+			      struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n",
+			  sysfs_channel(device)->window->pdev ? "pci" : "ram");
+}
+static DEVICE_ATTR_RO(placement);
+
 static ssize_t queue_pairs_show(struct device *device,
 				struct device_attribute *attr, char *buf)
 {
@@ -144,6 +163,8 @@ static struct attribute *mullion_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_features.attr,
 	&dev_attr_queue_pairs.attr,
+	&dev_attr_addressing.attr,
+	&dev_attr_placement.attr,
 	&dev_attr_interrupts.attr,
 	&dev_attr_rescues.attr,
 	&dev_attr_stale.attr,

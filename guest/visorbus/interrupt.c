@@ -13,14 +13,28 @@
  * that no doorbell has announced: a state that changed, or messages.  Those may
  * have been announced this very moment, so it looks again a few ticks later:
  * if the tail is where it was, that is a rescue and counted.  The callback is
- * called in any case, for a driver may wait for space in a full ring.  For
- * pairs whose vector has no interrupt the timer runs every tick while the
- * driver wants interrupts.
+ * called in any case, for a driver may wait for space in a full ring.
+ *
+ * Without doorbells, because the window has none, or fewer interrupts than that,
+ * or the server knows nothing of them, a high-resolution timer polls, from softirq:
+ * often while something moves, and the longer nothing does the less often.  Who
+ * sends something (visorbus_device_ring()) is about to be answered: a poll that is
+ * far away is brought near.
  */
 #include "visorbus_private.h"
 
 /* Ticks that a doorbell may take to arrive. */
 #define INTERRUPT_SECOND_LOOK 3
+
+/* Polls follow each other after so long, in nanoseconds, ... */
+#define POLL_BUSY	(100 * NSEC_PER_USEC)
+#define POLL_NEAR	NSEC_PER_MSEC
+#define POLL_FAR	(4 * NSEC_PER_MSEC)
+#define POLL_IDLE	(16 * NSEC_PER_MSEC)
+/* ... until nothing has moved for so long. */
+#define POLL_BUSY_FOR	(2 * NSEC_PER_MSEC)
+#define POLL_NEAR_FOR	NSEC_PER_SEC
+#define POLL_FAR_FOR	(10ULL * NSEC_PER_SEC)
 
 static bool interrupt_pair_polled(const struct visor_pair *pair)
 {
@@ -130,14 +144,13 @@ static bool interrupt_second_look(const struct visor_pair *pair)
 static void interrupt_look_at_pair(struct visor_pair *pair,
 				   enum visor_look look)
 {
-	bool polled = interrupt_pair_polled(pair);
-
 	if (look == VISOR_LOOK_FIRST)
 		interrupt_first_look(pair);
-	if (look == VISOR_LOOK_SECOND && !polled && interrupt_second_look(pair))
+	if (look != VISOR_LOOK_SECOND)
+		return;
+	if (!interrupt_pair_polled(pair) && interrupt_second_look(pair))
 		atomic64_inc(&pair->dev->priv->rescues);
-	if (look == VISOR_LOOK_SECOND || polled)
-		interrupt_call_locked(pair);
+	interrupt_call_locked(pair);
 }
 
 /* The next slow look, if it is time for one. */
@@ -161,7 +174,6 @@ static void interrupt_timer(struct timer_list *timer)
 		timer_container_of(priv, timer, timer);
 	struct visor_device *dev = priv->dev;
 	enum visor_look look = interrupt_next_look(priv);
-	bool fast = false;
 	unsigned int i;
 
 	if (look == VISOR_LOOK_SECOND) {
@@ -171,12 +183,90 @@ static void interrupt_timer(struct timer_list *timer)
 		}
 		wake_up(&priv->wait);
 	}
-	for (i = 0; i < dev->queue_pairs && interrupt_wanted(priv); i++) {
+	for (i = 0; i < dev->queue_pairs && interrupt_wanted(priv); i++)
 		interrupt_look_at_pair(&priv->pair[i], look);
-		fast |= interrupt_pair_polled(&priv->pair[i]);
-	}
-	mod_timer(timer, fast ? jiffies + 1 : priv->look_time);
+	mod_timer(timer, priv->look_time);
 }
+
+/* ---- polling in place of doorbells ---------------------------------------------- */
+
+/* Calls the driver if it has to be told of something.  Returns whether it had. */
+static bool poll_pair(struct visor_pair *pair)
+{
+	struct visorchannel *channel = pair->dev->visorchannel;
+	unsigned int queue = 2 * pair->index + 1;
+	u32 tail;
+
+	if (!interrupt_pair_polled(pair) || queue >= channel->queues_max)
+		return false;
+	/* What the server has taken makes room that a driver may wait for. */
+	tail = visorchannel_taken(channel, queue - 1);
+	if (tail == pair->poll_tail && !visorchannel_pending(channel, queue))
+		return false;
+	pair->poll_tail = tail;
+	interrupt_call_locked(pair);
+	return true;
+}
+
+static u64 poll_interval(const struct visor_device_private *priv, u64 now)
+{
+	u64 quiet = now - READ_ONCE(priv->poll_active);
+
+	/* Who waits for a server waits for one that comes or confirms. */
+	if (!interrupt_wanted(priv))
+		return POLL_FAR;
+	if (quiet < POLL_BUSY_FOR)
+		return POLL_BUSY;
+	if (quiet < POLL_NEAR_FOR)
+		return POLL_NEAR;
+	return quiet < POLL_FAR_FOR ? POLL_FAR : POLL_IDLE;
+}
+
+static enum hrtimer_restart interrupt_poll(struct hrtimer *timer)
+{
+	struct visor_device_private *priv =
+		container_of(timer, struct visor_device_private, poll);
+	struct visor_device *dev = priv->dev;
+	u64 now = ktime_get_ns(), interval;
+	bool moved = false;
+	unsigned int i;
+
+	for (i = 0; i < dev->queue_pairs && interrupt_wanted(priv); i++)
+		moved |= poll_pair(&priv->pair[i]);
+	if (moved)
+		WRITE_ONCE(priv->poll_active, now);
+	interval = poll_interval(priv, now);
+	if (interval >= POLL_NEAR)
+		interrupt_look(dev);
+	WRITE_ONCE(priv->poll_slow, interval > POLL_BUSY);
+	/* pairs with the barrier in visor_interrupt_busy() */
+	smp_mb();
+	interval = poll_interval(priv, now);
+	/* Not by forwarding: it may have been started anew meanwhile. */
+	hrtimer_start(timer, ns_to_ktime(interval), HRTIMER_MODE_REL_SOFT);
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * visor_interrupt_busy() - something was sent, and is about to be answered
+ * @dev: a device that is polled
+ *
+ * Context: any.
+ */
+void visor_interrupt_busy(struct visor_device *dev)
+{
+	struct visor_device_private *priv = dev->priv;
+
+	WRITE_ONCE(priv->poll_active, ktime_get_ns());
+	/* pairs with the barrier in interrupt_poll() */
+	smp_mb();
+	if (!READ_ONCE(priv->poll_slow))
+		return;
+	WRITE_ONCE(priv->poll_slow, false);
+	hrtimer_start(&priv->poll, ns_to_ktime(POLL_BUSY), HRTIMER_MODE_REL_SOFT);
+}
+
+/* ---- on and off ------------------------------------------------------------------- */
 
 void visorbus_enable_channel_interrupts(struct visor_device *dev)
 {
@@ -261,6 +351,9 @@ void visor_interrupt_init(struct visor_device *dev)
 	unsigned int i;
 
 	timer_setup(&priv->timer, interrupt_timer, 0);
+	hrtimer_setup(&priv->poll, interrupt_poll, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_SOFT);
+	priv->poll_active = ktime_get_ns();
 	for (i = 0; i < dev->queue_pairs; i++) {
 		struct visor_pair *pair = &priv->pair[i];
 
@@ -268,6 +361,7 @@ void visor_interrupt_init(struct visor_device *dev)
 		pair->index = i;
 		pair->vector = &window->vector[visorchannel_vector(channel,
 						channel->recv_vector, i)];
+		priv->polled |= interrupt_pair_polled(pair);
 		spin_lock_irqsave(&pair->vector->lock, flags);
 		list_add_tail(&pair->node, &pair->vector->pairs);
 		spin_unlock_irqrestore(&pair->vector->lock, flags);
@@ -277,6 +371,9 @@ void visor_interrupt_init(struct visor_device *dev)
 	spin_unlock_irqrestore(&window->devices_lock, flags);
 	priv->look_time = jiffies + VISOR_SLOW_POLL;
 	mod_timer(&priv->timer, priv->look_time);
+	if (priv->polled)
+		hrtimer_start(&priv->poll, ns_to_ktime(POLL_FAR),
+			      HRTIMER_MODE_REL_SOFT);
 }
 
 /**
@@ -301,4 +398,5 @@ void visor_interrupt_exit(struct visor_device *dev)
 		spin_unlock_irqrestore(&pair->vector->lock, flags);
 	}
 	timer_shutdown_sync(&priv->timer);
+	hrtimer_cancel(&priv->poll);
 }

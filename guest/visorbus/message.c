@@ -69,8 +69,7 @@ static void message_bus_create(struct visor_request *request)
 	mutex_unlock(&visorbus_lock);
 	if (error)
 		goto out;
-	window = visor_window_wait(MULLION_WINDOW_ADDR_ID(packet->channel_addr),
-				   MESSAGE_WINDOW_TIMEOUT,
+	window = visor_window_wait(packet->channel_addr, MESSAGE_WINDOW_TIMEOUT,
 				   visor_control_stopping);
 	error = -ENXIO;
 	if (!window)

@@ -14,7 +14,8 @@
  * has confirmed the detach: until then share and areas wait in the window's
  * limbo, which is looked at once a second.  A device that is created again on
  * the same channel takes them over at once, but uses the areas only when its
- * own attach was confirmed, since that ends the I/O of all before it.
+ * own attach was confirmed, since that ends the I/O of all before it.  Memory of
+ * the guest that its server did not give back (memory.c) waits in the same way.
  *
  * Limits: pages of 4096 bytes; one contiguous range for each area.
  */
@@ -80,6 +81,7 @@ static void pool_unuse_all(struct visor_pool *pool,
 static void pool_release(struct visor_pool *pool, struct visor_pool_user *user)
 {
 	pool_unuse_all(pool, user);
+	visor_memory_release(&user->held);
 	if (user->share_pages)
 		bitmap_clear(pool->map, user->share_first, user->share_pages);
 	kvfree(user->share_map);
@@ -100,26 +102,31 @@ static void pool_limbo_sweep(struct visor_window *window, bool all)
 	struct pool_limbo *limbo, *next;
 
 	list_for_each_entry_safe(limbo, next, &window->limbo, node) {
-		if (!all && !visorchannel_ended(limbo->channel, limbo->epoch))
-			continue;
+		if (!visorchannel_ended(limbo->channel, limbo->epoch)) {
+			if (!all)
+				continue;
+			visor_memory_lose(window, &limbo->user.held);
+		}
 		pool_release(window->pool, &limbo->user);
 		pool_limbo_free(limbo);
 	}
 }
 
 /* Take over what an earlier device on the same channel left in limbo. */
-static bool pool_limbo_take(struct visor_window *window, const void *base,
+static bool pool_limbo_take(struct visor_window *window, u64 addr,
 			    struct visor_pool_user *user, unsigned long pages)
 {
 	struct pool_limbo *limbo;
 
 	list_for_each_entry(limbo, &window->limbo, node) {
-		if (limbo->channel->base != base ||
+		if (limbo->channel->addr != addr ||
 		    limbo->user.share_pages != pages)
 			continue;
 		*user = limbo->user;
 		INIT_LIST_HEAD(&user->areas);
 		list_splice(&limbo->user.areas, &user->areas);
+		INIT_LIST_HEAD(&user->held);
+		list_splice(&limbo->user.held, &user->held);
 		pool_limbo_free(limbo);
 		return true;
 	}
@@ -242,7 +249,7 @@ int visor_pool_reserve(struct visor_device *dev)
 		return -ENOMEM;
 	mutex_lock(&pool->lock);
 	pool_limbo_sweep(window, false);
-	taken = pool_limbo_take(window, dev->visorchannel->base, user, pages);
+	taken = pool_limbo_take(window, dev->visorchannel->addr, user, pages);
 	first = taken ? pool->pages : pool_find(pool->map, pool->pages, pages);
 	if (first < pool->pages) {
 		bitmap_set(pool->map, first, pages);
@@ -327,6 +334,7 @@ void visor_pool_free_areas(struct visor_window *window,
 {
 	mutex_lock(&window->pool->lock);
 	pool_unuse_all(window->pool, user);
+	visor_memory_release(&user->held);
 	mutex_unlock(&window->pool->lock);
 }
 
@@ -365,6 +373,8 @@ void visor_pool_limbo(struct visor_device *dev)
 		limbo->user = *user;
 		INIT_LIST_HEAD(&limbo->user.areas);
 		list_splice_init(&user->areas, &limbo->user.areas);
+		INIT_LIST_HEAD(&limbo->user.held);
+		list_splice_init(&user->held, &limbo->user.held);
 		list_add(&limbo->node, &window->limbo);
 		queue_delayed_work(visorbus_wq, &window->limbo_work,
 				   POOL_LIMBO_POLL);
@@ -374,6 +384,7 @@ void visor_pool_limbo(struct visor_device *dev)
 			kfree(area);
 		INIT_LIST_HEAD(&user->areas);
 		kvfree(user->share_map);
+		visor_memory_lose(window, &user->held);
 	}
 	mutex_unlock(&window->pool->lock);
 	user->share_map = NULL;

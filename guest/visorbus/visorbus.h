@@ -42,6 +42,11 @@
  * A remove that finds the device paused does no I/O and fails what is
  * unanswered, for resume may never come.
  *
+ * Data lies in the pool, or, if visorbus_device_physical(), in any page of the
+ * guest, which is the server's until it has answered, or until an epoch is
+ * confirmed in which it was not sent: between pause and resume it may still
+ * write there, whatever becomes of the request.
+ *
  * Queues.  Queue 2i goes to the service, queue 2i+1 to the guest, i is the
  * queue pair.  A driver either uses visorchannel_signalinsert() and
  * visorchannel_signalremove(), which lock, copy and ring, or takes the
@@ -62,6 +67,7 @@
 #define MULLION_VISORBUS_H
 
 #include <linux/device.h>
+#include <linux/dma-direction.h>
 #include <linux/module.h>
 #include <linux/types.h>
 #include <linux/uuid.h>
@@ -70,6 +76,8 @@
 #include "../../abi/guid.h"
 #include "../../channel/signal_queue.h"
 
+struct page;
+struct sk_buff;
 struct visor_device;
 struct visor_driver;
 struct visorchannel;
@@ -207,7 +215,9 @@ void visorbus_unregister_visor_driver(struct visor_driver *drv);
  *
  * Context: process, sleeps.
  * Return: 0; -ETIMEDOUT; -ENODEV if the device is going away; -EPROTO if the
- * channel's queues are not valid; -EREMOTEIO if the server faulted it.
+ * channel's queues are not valid; -EREMOTEIO if the server faulted it;
+ * -EOPNOTSUPP if the server wants guest-physical addresses and this guest cannot
+ * give them.
  */
 int visorbus_device_attach(struct visor_device *dev, u64 features,
 			   unsigned long timeout);
@@ -424,6 +434,68 @@ void *visorbus_pool_alloc(struct visor_device *dev, size_t bytes, u64 *offset);
  * Context: process.
  */
 void visorbus_pool_free(struct visor_device *dev, void *addr);
+
+/* ---- guest-physical addresses -------------------------------------------------- */
+
+/**
+ * visorbus_device_physical() - are data addresses guest-physical?
+ * @dev: an attached device
+ *
+ * Then the server wants the addresses of pages, and there is no pool.  Attach has
+ * made sure that DMA addresses are those; data is mapped with the functions below,
+ * or with the DMA API on visorbus_dma_device().
+ */
+bool visorbus_device_physical(const struct visor_device *dev);
+
+/**
+ * visorbus_dma_device() - on which device data of guest-physical address is mapped
+ * @dev: the device
+ */
+struct device *visorbus_dma_device(const struct visor_device *dev);
+
+/**
+ * visorbus_map_page() - give the server a part of a page
+ * @dev: an attached device
+ * @page: the page; may be the first of several in a row
+ * @offset: of the part
+ * @bytes: of the part
+ * @direction: who writes it
+ * @address: set to its data address
+ *
+ * Context: any.
+ * Return: 0 or -ENOMEM.
+ */
+int visorbus_map_page(struct visor_device *dev, struct page *page,
+		      unsigned int offset, unsigned int bytes,
+		      enum dma_data_direction direction, u64 *address);
+
+/**
+ * visorbus_unmap_page() - the server has given it back
+ * @dev: the device
+ * @address: from visorbus_map_page()
+ * @bytes: as for it
+ * @direction: as for it
+ */
+void visorbus_unmap_page(struct visor_device *dev, u64 address,
+			 unsigned int bytes, enum dma_data_direction direction);
+
+/**
+ * visorbus_hold_page() - a page that the server has not given back
+ * @dev: a device whose driver is being removed
+ * @page: the caller's reference is the bus's from here on
+ *
+ * It is given back when the server has confirmed the detach, or never.
+ *
+ * Context: any.
+ */
+void visorbus_hold_page(struct visor_device *dev, struct page *page);
+
+/**
+ * visorbus_hold_skb() - the same for a frame
+ * @dev: a device whose driver is being removed
+ * @skb: the bus's from here on
+ */
+void visorbus_hold_skb(struct visor_device *dev, struct sk_buff *skb);
 
 /* ---- readiness ------------------------------------------------------------------ */
 

@@ -5,6 +5,8 @@
  * DOC: Theory of Operation
  *
  *   window.c    PCI functions: header check, mapping, vectors, doorbells
+ *   ram.c       a window that is a reserved range of the guest's RAM
+ *   memory.c    guest-physical addressing: mapping, and what outlives a driver
  *   channel.c   one channel in a window: header, copying, queues
  *   attach.c    the epoch handshake of a channel
  *   pool.c      who has which page of a window's pool
@@ -25,6 +27,7 @@
  *   visorbus_lock        mutex: lists of windows, buses and devices
  *   callback_lock        mutex of a device: its state, pause and resume
  *   pool lock            mutex of a window's pool
+ *   held lock            spinlock of a device: memory that outlives its driver
  *   vector lock          spinlock, interrupts off: who listens on a vector;
  *                        held while an interrupt callback runs
  *   ops lock, control lock, devices lock, bus name lock
@@ -37,6 +40,7 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -94,11 +98,14 @@ struct visor_area {
 };
 
 /**
- * struct visor_window - one PCI function with a Mullion window in it
+ * struct visor_window - one PCI function with a Mullion window in it, or RAM
  * @node: in the list of windows, under visorbus_lock
- * @pdev: the function
+ * @dev: for messages, and for DMA: the function, or a platform device
+ * @pdev: the function; NULL: channels lie in reserved RAM, there are no
+ *	doorbells, and each channel has a mapping of its own
  * @regs: its registers
- * @base: the window's memory
+ * @base: the window's memory; in RAM: the control area
+ * @gpa: in RAM: guest-physical address of the control area
  * @size: bytes
  * @id: number by which messages name it
  * @kind: MULLION_WINDOW_*
@@ -121,9 +128,11 @@ struct visor_area {
  */
 struct visor_window {
 	struct list_head node;
+	struct device *dev;
 	struct pci_dev *pdev;
 	void __iomem *regs;
 	void *base;
+	u64 gpa;
 	u64 size;
 	u32 id;
 	u32 kind;
@@ -147,13 +156,24 @@ struct visor_window {
 
 int visor_window_init(void);
 void visor_window_exit(void);
-struct visor_window *visor_window_find(u32 id);
-struct visor_window *visor_window_wait(u32 id, unsigned long timeout,
+struct visor_window *visor_window_find(u64 addr);
+struct visor_window *visor_window_wait(u64 addr, unsigned long timeout,
 				       bool (*stop)(void));
+int visor_window_publish(struct visor_window *window);
+void visor_window_withdraw(struct visor_window *window);
+int visor_window_vectors_init(struct visor_window *window, u32 vectors);
+void visor_window_vectors_exit(struct visor_window *window);
 void visor_window_put(struct visor_window *window);
 void visor_window_ring(struct visor_window *window, unsigned int vector);
 const char *visor_window_check(const struct mullion_window_header *header,
 			       u64 bytes);
+
+/* ---- ram.c ---------------------------------------------------------------- */
+
+int visor_ram_init(void);
+void visor_ram_exit(void);
+void *visor_ram_map(u64 gpa, u64 bytes, const char **why);
+void visor_ram_unmap(void *base, u64 gpa, u64 bytes);
 
 /* ---- channel.c, attach.c -------------------------------------------------- */
 
@@ -168,6 +188,7 @@ struct visorqueue {
  * @window: where it lies
  * @base: its first byte
  * @bytes: its size, checked
+ * @mapped: it has a mapping of its own, in RAM
  * @addr: as announced
  * @header: private copy, taken once
  * @has_ext: it has Mullion's extension
@@ -188,6 +209,7 @@ struct visorchannel {
 	struct visor_window *window;
 	u8 *base;
 	u64 bytes;
+	bool mapped;
 	u64 addr;
 	struct channel_header header;
 	bool has_ext;
@@ -217,6 +239,9 @@ struct visorchannel *visorchannel_open(struct visor_window *window,
 				       const struct visor_area *area,
 				       u64 offset, u64 addr, u32 ext_offset,
 				       const char **why);
+struct visorchannel *visorchannel_open_ram(struct visor_window *window,
+					   u64 addr, u32 ext_offset,
+					   const char **why);
 void visorchannel_close(struct visorchannel *channel);
 bool visorchannel_overlaps(const struct visorchannel *a,
 			   const struct visorchannel *b);
@@ -225,12 +250,14 @@ unsigned int visorchannel_vector(const struct visorchannel *channel,
 void visorchannel_ring(struct visorchannel *channel, unsigned int queue);
 int visorchannel_open_queues(struct visorchannel *channel, bool reset);
 bool visorchannel_pending(struct visorchannel *channel, unsigned int queue);
+u32 visorchannel_taken(struct visorchannel *channel, unsigned int queue);
 
 void visorchannel_raise(struct visorchannel *channel);
 void visorchannel_raise_detached(struct visorchannel *channel);
 enum visor_attach visorchannel_poll(struct visorchannel *channel);
 int visorchannel_attached(struct visorchannel *channel);
 bool visorchannel_ended(struct visorchannel *channel, u64 epoch);
+u64 visorchannel_offered(const struct visorchannel *channel);
 u64 visorchannel_server_generation(struct visorchannel *channel);
 u32 visorchannel_server_fault(struct visorchannel *channel);
 
@@ -242,9 +269,11 @@ u32 visorchannel_server_fault(struct visorchannel *channel);
  * @share_first: first page of its guaranteed share
  * @share_pages: pages of it
  * @share_map: which of them are in use
+ * @held: memory of the guest that the server may still use (memory.c)
  */
 struct visor_pool_user {
 	struct list_head areas;
+	struct list_head held;
 	unsigned long share_first;
 	unsigned long share_pages;
 	unsigned long *share_map;
@@ -258,6 +287,12 @@ void visor_pool_free_areas(struct visor_window *window,
 void visor_pool_release(struct visor_window *window,
 			struct visor_pool_user *user);
 void visor_pool_limbo(struct visor_device *dev);
+
+/* ---- memory.c -------------------------------------------------------------- */
+
+int visor_memory_check(struct visor_device *dev);
+void visor_memory_release(struct list_head *held);
+void visor_memory_lose(struct visor_window *window, struct list_head *held);
 
 /* ---- bus.c, device.c, state.c, interrupt.c ------------------------------------ */
 
@@ -345,6 +380,7 @@ struct visor_pair {
 	struct visor_vector *vector;
 	u32 seen_tail;		/* what the first slow look saw */
 	bool seen_pending;
+	u32 poll_tail;		/* what the last poll saw */
 };
 
 /* The slow poll looks twice, see interrupt.c. */
@@ -374,11 +410,16 @@ enum visor_look {
  * @state_done: completion of the driver's pause or resume
  * @state_status: its result
  * @wait: woken by doorbells of the device and of the window
- * @timer: slow poll, or fast without interrupts
+ * @timer: slow poll
+ * @poll: poll in place of doorbells
+ * @poll_active: when something moved last, in nanoseconds
+ * @poll_slow: @poll is far away: who sends something brings it nearer
+ * @polled: there is a pair without doorbells
  * @look: the slow look that was taken last
  * @look_time: when the next one is due, in jiffies
  * @pair: queue pairs
- * @pool: its pool areas
+ * @pool: its pool areas, and what else the server may use
+ * @held_lock: of @pool.held
  * @type: what the driver calls the type, while bound
  * @fault: reason, or empty
  * @reset_raised: the epoch raised last has a new incarnation
@@ -405,10 +446,15 @@ struct visor_device_private {
 	int state_status;
 	wait_queue_head_t wait;
 	struct timer_list timer;
+	struct hrtimer poll;
+	u64 poll_active;
+	bool poll_slow;
+	bool polled;
 	enum visor_look look;
 	unsigned long look_time;
 	struct visor_pair pair[MULLION_QUEUE_PAIRS_MAX];
 	struct visor_pool_user pool;
+	spinlock_t held_lock;
 	char type[32];
 	char fault[48];
 	bool reset_raised;
@@ -468,6 +514,7 @@ void visor_state_answer(struct visor_device *dev,
 			struct visor_request *request, int status);
 
 void visor_interrupt_init(struct visor_device *dev);
+void visor_interrupt_busy(struct visor_device *dev);
 void visor_interrupt_exit(struct visor_device *dev);
 void visor_interrupt_gate(struct visor_device *dev, bool gate);
 void visor_interrupt_drain(struct visor_device *dev);

@@ -10,6 +10,7 @@
 
 #include <linux/tracepoint.h>
 #include "../../abi/control.h"
+#include "../../abi/ext.h"
 #include "../compat/compat.h"
 
 #define show_control_id(id) __print_symbolic(id,			\
@@ -65,13 +66,14 @@ DEFINE_EVENT(visorbus_message, visorbus_response,
 	TP_ARGS(id, handle, flags, value));
 
 TRACE_EVENT(visorbus_window,
-	TP_PROTO(u32 id, u32 kind, u64 size, u32 vectors, bool added),
-	TP_ARGS(id, kind, size, vectors, added),
+	TP_PROTO(u32 id, u32 kind, u64 size, u32 vectors, bool ram, bool added),
+	TP_ARGS(id, kind, size, vectors, ram, added),
 	TP_STRUCT__entry(
 		__field(u32, id)
 		__field(u32, kind)
 		__field(u64, size)
 		__field(u32, vectors)
+		__field(bool, ram)
 		__field(bool, added)
 	),
 	TP_fast_assign(
@@ -79,11 +81,13 @@ TRACE_EVENT(visorbus_window,
 		__entry->kind = kind;
 		__entry->size = size;
 		__entry->vectors = vectors;
+		__entry->ram = ram;
 		__entry->added = added;
 	),
-	TP_printk("%s window=%u kind=%u size=%llu vectors=%u",
+	TP_printk("%s window=%u kind=%u size=%llu vectors=%u placement=%s",
 		  __entry->added ? "add" : "remove", __entry->id,
-		  __entry->kind, __entry->size, __entry->vectors)
+		  __entry->kind, __entry->size, __entry->vectors,
+		  __entry->ram ? "ram" : "pci")
 );
 
 TRACE_EVENT(visorbus_raise,
@@ -123,9 +127,11 @@ TRACE_EVENT(visorbus_attached,
 		__entry->generation = generation;
 		__entry->features = features;
 	),
-	TP_printk("channel=0x%llx epoch=%llu generation=%llu features=0x%llx",
+	TP_printk("channel=0x%llx epoch=%llu generation=%llu features=0x%llx addressing=%s",
 		  __entry->addr, __entry->epoch, __entry->generation,
-		  __entry->features)
+		  __entry->features,
+		  __entry->features & MULLION_EXTF_WINDOW_ADDR ? "window" :
+		  "guest-physical")
 );
 
 TRACE_EVENT(visorbus_state,

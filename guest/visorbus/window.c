@@ -175,7 +175,14 @@ static irqreturn_t window_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static int window_vectors_init(struct visor_window *window, u32 vectors)
+/**
+ * visor_window_vectors_init() - who listens on which doorbell
+ * @window: the window
+ * @vectors: doorbells of each side; 0: all is polled
+ *
+ * Return: 0 or negative errno.
+ */
+int visor_window_vectors_init(struct visor_window *window, u32 vectors)
 {
 	struct pci_dev *pdev = window->pdev;
 	unsigned int i, count;
@@ -219,14 +226,19 @@ static int window_vectors_init(struct visor_window *window, u32 vectors)
 	return 0;
 }
 
-static void window_vectors_exit(struct visor_window *window)
+/**
+ * visor_window_vectors_exit() - nobody listens any more
+ * @window: the window
+ */
+void visor_window_vectors_exit(struct visor_window *window)
 {
 	unsigned int i;
 
 	for (i = 0; window->vector && i < window->vectors; i++)
 		if (window->vector[i].irq >= 0)
 			free_irq(window->vector[i].irq, &window->vector[i]);
-	pci_free_irq_vectors(window->pdev);
+	if (window->pdev)
+		pci_free_irq_vectors(window->pdev);
 	kfree(window->vector);
 }
 
@@ -296,16 +308,24 @@ static struct visor_window *window_find(u32 id)
 	return NULL;
 }
 
+/* A partition has windows of one placement only. */
+static struct visor_window *window_find_addr(u64 addr)
+{
+	if (window_command && !window_command->pdev)
+		return window_command;
+	return window_find(MULLION_WINDOW_ADDR_ID(addr));
+}
+
 /**
- * visor_window_find() - become a user of a window
- * @id: its number
+ * visor_window_find() - become a user of the window of a channel
+ * @addr: address of the channel, as announced
  *
  * Context: visorbus_lock is held.
  * Return: the window, for visor_window_put(); NULL if there is none.
  */
-struct visor_window *visor_window_find(u32 id)
+struct visor_window *visor_window_find(u64 addr)
 {
-	struct visor_window *window = window_find(id);
+	struct visor_window *window = window_find_addr(addr);
 
 	if (!window || window->removing)
 		return NULL;
@@ -313,26 +333,26 @@ struct visor_window *visor_window_find(u32 id)
 	return window;
 }
 
-static struct visor_window *window_try(u32 id)
+static struct visor_window *window_try(u64 addr)
 {
 	struct visor_window *window;
 
 	mutex_lock(&visorbus_lock);
-	window = visor_window_find(id);
+	window = visor_window_find(addr);
 	mutex_unlock(&visorbus_lock);
 	return window;
 }
 
 /**
  * visor_window_wait() - become a user of a window that may be on its way
- * @id: its number
+ * @addr: address of a channel in it, as announced
  * @timeout: jiffies
  * @stop: asked ten times a second whether to stop waiting
  *
  * Context: process; visorbus_lock is not held.
  * Return: as visor_window_find().
  */
-struct visor_window *visor_window_wait(u32 id, unsigned long timeout,
+struct visor_window *visor_window_wait(u64 addr, unsigned long timeout,
 				       bool (*stop)(void))
 {
 	unsigned long end = jiffies + timeout;
@@ -341,7 +361,7 @@ struct visor_window *visor_window_wait(u32 id, unsigned long timeout,
 
 	for (;;) {
 		seen = atomic_read(&window_arrivals);
-		window = window_try(id);
+		window = window_try(addr);
 		if (window || stop() || time_after_eq(jiffies, end))
 			return window;
 		wait_event_timeout(window_arrived,
@@ -361,8 +381,13 @@ void visor_window_put(struct visor_window *window)
 		wake_up_all(&visorbus_idle);
 }
 
-/* Make the window known.  Afterwards buses may come to it. */
-static int window_publish(struct visor_window *window)
+/**
+ * visor_window_publish() - make a window known; afterwards buses may come to it
+ * @window: the window
+ *
+ * Return: 0; -EEXIST, -EBUSY if there is one of its id or kind.
+ */
+int visor_window_publish(struct visor_window *window)
 {
 	int error = 0;
 
@@ -383,7 +408,11 @@ static int window_publish(struct visor_window *window)
 	return error;
 }
 
-static void window_withdraw(struct visor_window *window)
+/**
+ * visor_window_withdraw() - forget a window, and all that is in it
+ * @window: the window; its users have gone on return
+ */
+void visor_window_withdraw(struct visor_window *window)
 {
 	mutex_lock(&visorbus_lock);
 	window->removing = true;
@@ -444,6 +473,7 @@ static int window_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	window = kzalloc(sizeof(*window), GFP_KERNEL);
 	if (!window)
 		goto free_header;
+	window->dev = &pdev->dev;
 	window->pdev = pdev;
 	window->size = pci_resource_len(pdev, WINDOW_BAR_MEMORY);
 	why = visor_window_check(header, window->size);
@@ -469,10 +499,10 @@ static int window_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto unmap;
 	pci_set_master(pdev);
 	pci_set_drvdata(pdev, window);
-	error = window_vectors_init(window, header->vectors);
+	error = visor_window_vectors_init(window, header->vectors);
 	if (error)
 		goto free_vectors;
-	error = window_publish(window);
+	error = visor_window_publish(window);
 	if (error) {
 		dev_err(&pdev->dev, "window %u refused: %s\n", window->id,
 			error == -EBUSY ? "there is a command window already" :
@@ -480,7 +510,7 @@ static int window_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto free_vectors;
 	}
 	trace_visorbus_window(window->id, window->kind, window->size,
-			      window->vectors, true);
+			      window->vectors, false, true);
 	if (window->kind == MULLION_WINDOW_COMMAND) {
 		error = visor_control_start(window);
 		if (error)
@@ -493,9 +523,9 @@ static int window_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 withdraw:
-	window_withdraw(window);
+	visor_window_withdraw(window);
 free_vectors:
-	window_vectors_exit(window);
+	visor_window_vectors_exit(window);
 	visor_control_free(window);
 	visor_pool_destroy(window);
 unmap:
@@ -518,11 +548,11 @@ static void window_remove(struct pci_dev *pdev)
 	if (!pci_device_is_present(pdev))
 		WRITE_ONCE(window->gone, true);
 	trace_visorbus_window(window->id, window->kind, window->size,
-			      window->vectors, false);
+			      window->vectors, false, false);
 	if (window->kind == MULLION_WINDOW_COMMAND)
 		visor_control_stop(window);
-	window_withdraw(window);
-	window_vectors_exit(window);
+	visor_window_withdraw(window);
+	visor_window_vectors_exit(window);
 	visor_control_free(window);
 	visor_pool_destroy(window);
 	window_unmap(window);

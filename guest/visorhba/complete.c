@@ -116,14 +116,14 @@ static void visorhba_end(struct visorhba_queue *q, struct visorhba_entry *entry,
 		       min_t(size_t, SCSI_SENSE_BUFFERSIZE, MAX_SENSE_SIZE));
 	scsi_set_resid(cmd, residual);
 	if (cmd->sc_data_direction == DMA_FROM_DEVICE && bytes > residual) {
-		visorhba_area_copy(hba, entry, cmd, bytes - residual, false);
+		visorhba_data_fetch(hba, entry, cmd, bytes - residual);
 		q->bytes_in += bytes - residual;
 	}
+	visorhba_data_give(hba, entry, cmd);
 	if (r->no_disk_result && !r->linuxstat && cmd->cmnd[0] == INQUIRY &&
 	    !(cmd->cmnd[1] & 1))
 		visorhba_no_disk(cmd);
 
-	visorhba_area_give(hba, entry);
 	WRITE_ONCE(entry->id, 0);
 	scsi_done(cmd);
 }
@@ -262,11 +262,8 @@ static int visorhba_drain_some(struct visorhba_queue *q, bool brief)
 		if (likely(cmdtype == CMD_SCSI_TYPE)) {
 			entry = visorhba_response_scsi(q, slot, &r);
 			if (entry && brief) {
-				u32 bytes = 0;
+				u32 bytes = visorhba_data_cost(hba, entry->cmd);
 
-				if (entry->cmd->sc_data_direction ==
-				    DMA_FROM_DEVICE)
-					bytes = scsi_bufflen(entry->cmd);
 				if (bytes > budget_bytes) {
 					q->held = slot;
 					return 1;
@@ -427,10 +424,11 @@ void visorhba_queue_flush(struct visorhba_queue *q)
  * visorhba_end_all() - end every unanswered command
  * @hba: the host, not running: nothing new is sent
  * @host_byte: DID_*, for all of them
+ * @confirmed: the service has nothing of them: it has confirmed a new epoch
  *
  * Context: process, sleeps.
  */
-void visorhba_end_all(struct visorhba *hba, u8 host_byte)
+void visorhba_end_all(struct visorhba *hba, u8 host_byte, bool confirmed)
 {
 	unsigned int i, tag;
 
@@ -445,7 +443,9 @@ void visorhba_end_all(struct visorhba *hba, u8 host_byte)
 				continue;
 			entry->cmd->result = host_byte << 16;
 			scsi_set_resid(entry->cmd, scsi_bufflen(entry->cmd));
-			visorhba_area_give(hba, entry);
+			if (!confirmed)
+				visorhba_data_leave(hba, entry->cmd);
+			visorhba_data_give(hba, entry, entry->cmd);
 			WRITE_ONCE(entry->id, 0);
 			local_bh_disable();
 			scsi_done(entry->cmd);

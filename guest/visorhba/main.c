@@ -59,10 +59,10 @@ static int visorhba_take_features(struct visorhba *hba)
 	u32 needed = slot_ext ? VISOR_IO_SLOT_BYTES : VISOR_IO_SIGNAL_BYTES;
 	unsigned int i;
 
-	if (!(features & MULLION_EXTF_WINDOW_ADDR)) {
+	if (hba->physical != visorbus_device_physical(hba->dev)) {
 		dev_err(&hba->dev->device,
-			"the disk service wants guest-physical addresses, which this driver does not send; set up the device with window addressing\n");
-		return -EOPNOTSUPP;
+			"the disk service wants another kind of addresses than its predecessor\n");
+		return -EPROTO;
 	}
 	for (i = 0; i < hba->queue_count; i++) {
 		struct visorhba_queue *q = &hba->queues[i];
@@ -124,6 +124,24 @@ static int visorhba_init_queues(struct visorhba *hba)
 			return -EPROTO;
 	}
 	return 0;
+}
+
+static int visorhba_init_data(struct visorhba *hba, u32 max_io)
+{
+	u32 tags = visorhba_tag_limit(hba);
+	int rc;
+
+	if (hba->physical) {
+		hba->tags = tags;
+		hba->max_io = max_io;
+		return tags ? 0 : -EPROTO;
+	}
+	rc = visorhba_areas_init(hba, tags, max_io);
+	if (rc)
+		dev_err(&hba->dev->device,
+			"no room for data in the window's pool (share %llu bytes, %u requests): %d\n",
+			hba->dev->pool_share, tags, rc);
+	return rc;
 }
 
 /*
@@ -190,6 +208,7 @@ static int visorhba_probe(struct visor_device *dev)
 	hba = shost_priv(shost);
 	hba->dev = dev;
 	hba->shost = shost;
+	hba->physical = visorbus_device_physical(dev);
 	hba->max_id = clamp_t(u32, max.max_id, 1, VISORHBA_ID_MAX);
 	mutex_init(&hba->control);
 	mutex_init(&hba->tmf_mutex);
@@ -215,15 +234,10 @@ static int visorhba_probe(struct visor_device *dev)
 	rc = visorhba_take_features(hba);
 	if (rc)
 		goto free;
-	rc = visorhba_areas_init(hba, visorhba_tag_limit(hba),
-				 clamp_t(u32, max.max_io_size, VISORHBA_IO_MIN,
-					 VISORHBA_IO_MAX));
-	if (rc) {
-		dev_err(&dev->device,
-			"no room for data in the window's pool (share %llu bytes, %u requests): %d\n",
-			dev->pool_share, visorhba_tag_limit(hba), rc);
+	rc = visorhba_init_data(hba, clamp_t(u32, max.max_io_size,
+					     VISORHBA_IO_MIN, VISORHBA_IO_MAX));
+	if (rc)
 		goto free;
-	}
 	rc = -ENOMEM;
 	hba->table = kvcalloc(hba->tags, sizeof(*hba->table), GFP_KERNEL);
 	hba->order = kvmalloc_array(hba->tags, sizeof(*hba->order), GFP_KERNEL);
@@ -236,12 +250,14 @@ static int visorhba_probe(struct visor_device *dev)
 
 	shost->can_queue = hba->tags;
 	shost->max_sectors = hba->max_io >> SECTOR_SHIFT;
-	shost->sg_tablesize = clamp_t(u32, hba->max_io / SZ_4K + 1,
-				      SG_CHUNK_SIZE, SG_MAX_SEGMENTS);
+	shost->sg_tablesize = hba->physical ? MAX_PHYS_INFO :
+		clamp_t(u32, hba->max_io / SZ_4K + 1, SG_CHUNK_SIZE,
+			SG_MAX_SEGMENTS);
 	shost->cmd_per_lun = min_t(int, shost->cmd_per_lun, hba->tags);
 	shost->nr_hw_queues = hba->queue_count;
 	shost->host_tagset = 1;
-	rc = scsi_add_host(shost, &dev->device);
+	rc = scsi_add_host_with_dma(shost, &dev->device, hba->physical ?
+				    visorbus_dma_device(dev) : &dev->device);
 	if (rc)
 		goto free;
 
@@ -250,9 +266,9 @@ static int visorhba_probe(struct visor_device *dev)
 	visorhba_stats_add(hba);
 	visorbus_enable_channel_interrupts(dev);
 	dev_info(&dev->device,
-		 "host%u: %u requests of up to %u KiB, %u queue pair(s)\n",
+		 "host%u: %u requests of up to %u KiB, %u queue pair(s)%s\n",
 		 shost->host_no, hba->tags, shost->max_sectors / 2,
-		 hba->queue_count);
+		 hba->queue_count, hba->physical ? ", guest-physical" : "");
 
 	/* Scanning takes I/O, and probe is not to wait for that. */
 	visorbus_device_hold_ready(dev);
@@ -366,7 +382,7 @@ static int visorhba_resume(struct visor_device *dev,
 	mutex_lock(&hba->control);
 	if (READ_ONCE(hba->forget) ||
 	    !(visorbus_device_features(dev) & MULLION_EXTF_REISSUE))
-		visorhba_end_all(hba, DID_RESET);
+		visorhba_end_all(hba, DID_RESET, true);
 	for (i = 0; i < hba->queue_count; i++)
 		visorhba_queue_own(&hba->queues[i]);
 	if (hba->state != VISORHBA_GONE) {

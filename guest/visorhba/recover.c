@@ -22,6 +22,10 @@
  * A task management request that meets a generation change is sent again, like
  * commands.
  *
+ * With guest-physical addresses what was sent is ended by an answer or by the
+ * confirmation of a new attach and by nothing else: absent_timeout ends only what
+ * was not sent, and the last step of error handling waits for the confirmation.
+ *
  * Failure behaviour: a host whose server cannot be reached while the driver is
  * being removed, or whose window is gone, ends everything with DID_NO_CONNECT.
  */
@@ -73,7 +77,7 @@ void visorhba_set_state(struct visorhba *hba, enum visorhba_state state)
 }
 
 /**
- * visorhba_fail() - stop, and end everything that waits
+ * visorhba_fail() - stop, and end everything that waits and may be ended
  * @hba: the host; @hba->control is held
  * @state: VISORHBA_FAILED, _FAULTED or _GONE
  * @host_byte: DID_* for the unanswered commands
@@ -86,7 +90,8 @@ void visorhba_fail(struct visorhba *hba, enum visorhba_state state,
 	struct visorhba_queue *q = hba->queues;
 
 	visorhba_set_state(hba, state);
-	visorhba_end_all(hba, host_byte);
+	if (!hba->physical || state == VISORHBA_GONE)
+		visorhba_end_all(hba, host_byte, false);
 
 	visorhba_queue_own(q);
 	if (hba->tmf.id) {
@@ -165,9 +170,10 @@ void visorhba_absent_work(struct work_struct *work)
 enum scsi_timeout_action visorhba_timed_out(struct scsi_cmnd *cmd)
 {
 	struct visorhba *hba = visorhba_of(cmd->device->host);
+	enum visorhba_state state = READ_ONCE(hba->state);
 
-	if (READ_ONCE(hba->state) == VISORHBA_PAUSED &&
-	    !READ_ONCE(hba->removing))
+	if (!READ_ONCE(hba->removing) && (state == VISORHBA_PAUSED ||
+	    (hba->physical && state == VISORHBA_FAILED)))
 		return SCSI_EH_RESET_TIMER;
 	/* What was sent again has all of its time again. */
 	if (READ_ONCE(hba->resumes) &&
@@ -379,6 +385,20 @@ int visorhba_bus_reset(struct scsi_cmnd *cmd)
 			      VISORHBA_ANY);
 }
 
+static bool visorhba_over(struct visorhba *hba)
+{
+	return READ_ONCE(hba->removing) || visorbus_device_gone(hba->dev) ||
+	       READ_ONCE(hba->state) == VISORHBA_GONE ||
+	       READ_ONCE(hba->state) == VISORHBA_RUNNING;
+}
+
+/* The bus goes on trying; who looks now and then notices a window that has gone. */
+static void visorhba_wait_confirmed(struct visorhba *hba)
+{
+	while (!wait_event_idle_timeout(hba->wait, visorhba_over(hba), HZ))
+		continue;
+}
+
 /*
  * Whatever the outcome, no command is in the table afterwards, so that the
  * SCSI layer may do as it likes with them.
@@ -393,8 +413,10 @@ static int visorhba_attach_anew(struct visorhba *hba)
 		rc = visorbus_device_reset(hba->dev,
 					   VISORHBA_ATTACH_SECONDS * HZ);
 		/* It is still tried; the time until then is the policy's. */
-		if (rc == -ETIMEDOUT)
+		if (rc == -ETIMEDOUT && !hba->physical)
 			visorhba_wait_server(hba);
+		else if (rc == -ETIMEDOUT)
+			visorhba_wait_confirmed(hba);
 	}
 
 	mutex_lock(&hba->control);

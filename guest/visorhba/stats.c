@@ -28,6 +28,8 @@ static int info_show(struct seq_file *m, void *unused)
 		outstanding += !!READ_ONCE(hba->table[i].id);
 
 	seq_printf(m, "state %s\n", visorhba_state_names[hba->state]);
+	seq_printf(m, "addressing %s\n",
+		   hba->physical ? "guest-physical" : "window");
 	seq_printf(m, "tags %u\n", hba->tags);
 	seq_printf(m, "max_io %u\n", hba->max_io);
 	seq_printf(m, "pieces %u\n", hba->piece_count);

@@ -2,7 +2,7 @@
 /*
  * submit.c - commands on their way to the service
  *
- * What a command costs here is one copy of its data, about a hundred bytes of
+ * What a command costs here is at most one copy of its data, about a hundred bytes of
  * message, and a share of one index update and at most one doorbell per batch:
  * in an emulated guest the doorbell alone is dearer than all the rest.
  */
@@ -57,8 +57,7 @@ static void visorhba_fill_scsi(const struct visorhba *hba,
 	scsi->handle = visorhba_handle(id, entry - hba->table);
 	memcpy(scsi->cmnd, cmd->cmnd, sizeof(scsi->cmnd));
 	scsi->bufflen = scsi_bufflen(cmd);
-	scsi->guest_phys_entries = visorhba_area_list(hba, entry,
-						      scsi_bufflen(cmd),
+	scsi->guest_phys_entries = visorhba_data_list(hba, entry, cmd,
 						      scsi->gpi_list);
 	scsi->data_dir = cmd->sc_data_direction;
 	scsi->vdest.channel = 0;
@@ -134,16 +133,17 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 	if (unlikely(READ_ONCE(hba->state) != VISORHBA_RUNNING))
 		return visorhba_refuse(hba, cmd);
 	epoch = READ_ONCE(hba->epoch);
-	if (WARN_ON_ONCE(tag >= hba->tags) || unlikely(bytes > hba->max_io)) {
+	rc = -EIO;
+	if (likely(!WARN_ON_ONCE(tag >= hba->tags) && bytes <= hba->max_io))
+		rc = visorhba_data_take(hba, &hba->table[tag], cmd);
+	if (unlikely(rc == -EIO)) {
 		set_host_byte(cmd, DID_ERROR);
 		scsi_done(cmd);
 		return 0;
 	}
-	entry = &hba->table[tag];
-	if (!visorhba_area_take(hba, entry, bytes))
+	if (rc)
 		return SCSI_MLQUEUE_HOST_BUSY;
-	if (cmd->sc_data_direction == DMA_TO_DEVICE && bytes)
-		visorhba_area_copy(hba, entry, cmd, bytes, true);
+	entry = &hba->table[tag];
 
 	spin_lock(&q->lock);
 	/*
@@ -153,7 +153,7 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 	 */
 	if (unlikely(hba->state != VISORHBA_RUNNING || hba->epoch != epoch)) {
 		spin_unlock(&q->lock);
-		visorhba_area_give(hba, entry);
+		visorhba_data_give(hba, entry, cmd);
 		return visorhba_refuse(hba, cmd);
 	}
 	rc = mullion_sq_produce(q->cmd, &slot);
@@ -163,7 +163,7 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 			ring = visorhba_publish(q);
 		}
 		spin_unlock(&q->lock);
-		visorhba_area_give(hba, entry);
+		visorhba_data_give(hba, entry, cmd);
 		if (ring)
 			visorbus_device_ring(hba->dev, 2 * q->index);
 		if (rc != -EAGAIN)
@@ -225,7 +225,7 @@ static int visorhba_entry_compare(const void *a, const void *b)
  *
  * Oldest first, with the request ids that they had: so the successor of a
  * service finds in its records what its predecessor made of them.  The data of
- * writes is still in the areas.  All queues are published before the host runs:
+ * writes is where it was.  All queues are published before the host runs:
  * the first new request tells the service that nothing comes again any more.
  *
  * Context: process; must not wait for memory, which may be waiting for us.

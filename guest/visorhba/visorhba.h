@@ -10,6 +10,13 @@
  * mapped per request, and the service sees a few large pieces, whatever the
  * command's scatter list looks like.
  *
+ * Where the service has the guest's RAM (visorbus_device_physical()) nothing is
+ * copied: a command's pages are mapped and named as they are (data.c decides
+ * between the two).  They are the service's until it has answered or has
+ * confirmed the next epoch, so a command that was sent is then not ended by
+ * anything else, however long it takes; only a driver that is removed ends it,
+ * and leaves its pages to the bus.
+ *
  * Submission (submit.c) is serialised by a queue's lock and happens in process
  * context only: that is where blk-mq dispatches.  A batch is published, and
  * rung for, once.
@@ -41,8 +48,8 @@
  * while a server might still write into it: the next attach waits until all
  * I/O of the previous epoch has ended.
  *
- * Limits: window addressing only (MULLION_EXTF_WINDOW_ADDR); one SCSI channel;
- * task management goes through queue pair 0.
+ * Limits: one SCSI channel; task management goes through queue pair 0; with
+ * guest-physical addresses, MAX_PHYS_INFO pieces of memory in a request.
  */
 #ifndef MULLION_VISORHBA_H
 #define MULLION_VISORHBA_H
@@ -178,6 +185,7 @@ struct visorhba_notify {
  * @forget: a reset is under way: resume ends what is unanswered
  * @removing: remove has begun
  * @faulted: the driver has called the channel faulted
+ * @physical: data are named by guest-physical addresses
  * @slot_ext: messages carry struct mullion_slot_ext
  * @epoch: of messages; changes between pause and resume
  * @tags: number of tags
@@ -225,6 +233,7 @@ struct visorhba {
 	bool forget;
 	bool removing;
 	bool faulted;
+	bool physical;
 	bool slot_ext;
 	u32 epoch;
 	unsigned int tags;
@@ -302,6 +311,19 @@ void visorhba_area_copy(const struct visorhba *hba,
 			const struct visorhba_entry *entry,
 			struct scsi_cmnd *cmd, u32 bytes, bool to_pool);
 
+/* data.c */
+int visorhba_data_take(struct visorhba *hba, struct visorhba_entry *entry,
+		       struct scsi_cmnd *cmd);
+void visorhba_data_give(struct visorhba *hba, struct visorhba_entry *entry,
+			struct scsi_cmnd *cmd);
+u32 visorhba_data_cost(const struct visorhba *hba, struct scsi_cmnd *cmd);
+u16 visorhba_data_list(const struct visorhba *hba,
+		       const struct visorhba_entry *entry,
+		       struct scsi_cmnd *cmd, struct guest_phys_info *list);
+void visorhba_data_fetch(struct visorhba *hba, struct visorhba_entry *entry,
+			 struct scsi_cmnd *cmd, u32 bytes);
+void visorhba_data_leave(struct visorhba *hba, struct scsi_cmnd *cmd);
+
 /* submit.c */
 int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd);
 void visorhba_commit_rqs(struct Scsi_Host *shost, u16 queue);
@@ -317,7 +339,7 @@ void visorhba_drain_work(struct work_struct *work);
 void visorhba_queue_own(struct visorhba_queue *q);
 void visorhba_queue_disown(struct visorhba_queue *q);
 void visorhba_queue_flush(struct visorhba_queue *q);
-void visorhba_end_all(struct visorhba *hba, u8 host_byte);
+void visorhba_end_all(struct visorhba *hba, u8 host_byte, bool confirmed);
 
 /* recover.c */
 void visorhba_fault(struct visorhba *hba, const char *why);

@@ -6,11 +6,10 @@
  * transmit, rounded down to a power of two, so that places in it are counted
  * without end and masked, and the rest in receive buffers.
  *
- * A channel that wants guest-physical addresses gets memory of the guest, in one
- * piece.  If the service has not acknowledged that it lets go of it the memory is
- * not given back: to lose it is better than to have somebody else's written to.
+ * With guest-physical addresses there is no such memory: each receive buffer is a
+ * page that is found when it is posted (rx.c).  What the service has not given back
+ * in the end is left to the bus.
  */
-#include <linux/io.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
@@ -32,18 +31,6 @@ static u32 area_tx_min(const struct visornic *nic)
 static size_t area_pair_min(const struct visornic *nic)
 {
 	return area_tx_min(nic) + VISORNIC_BUFFERS_MIN * VISORNIC_BUFFER_BYTES;
-}
-
-static void *area_take(struct visornic *nic, size_t bytes)
-{
-	void *memory;
-
-	if (nic->area_pool)
-		return visorbus_pool_alloc(nic->dev, bytes, &nic->area_address);
-	memory = alloc_pages_exact(bytes, GFP_KERNEL | __GFP_NOWARN);
-	if (memory)
-		nic->area_address = virt_to_phys(memory);
-	return memory;
 }
 
 static int area_init_queue(struct visornic *nic, struct visornic_queue *q)
@@ -74,14 +61,17 @@ int visornic_area_init(struct visornic *nic)
 		if (rc)
 			return rc;
 	}
+	if (nic->physical)
+		return 0;
 	if (!nic->batch)
 		bytes = (u64)nic->rx_limit * VISORNIC_BUFFER_BYTES +
 			max_t(u32, SZ_256K, area_tx_min(nic));
 	bytes = PAGE_ALIGN(clamp_t(u64, bytes, area_pair_min(nic), AREA_MAX));
-	while (!(nic->area = area_take(nic, bytes))) {
+	while (!(nic->area = visorbus_pool_alloc(nic->dev, bytes,
+						 &nic->area_address))) {
 		bytes = PAGE_ALIGN(bytes / 2);
 		if (bytes < area_pair_min(nic))
-			return nic->area_pool ? -ENOSPC : -ENOMEM;
+			return -ENOSPC;
 	}
 	nic->area_bytes = bytes;
 	return 0;
@@ -99,6 +89,12 @@ int visornic_area_divide(struct visornic *nic, unsigned int pairs)
 	size_t part, tx;
 	unsigned int i;
 
+	if (nic->physical) {
+		nic->rx_max = nic->rx_limit;
+		nic->rx_count = min(nic->rx_max, nic->rx_wanted);
+		nic->pairs = pairs;
+		return pairs;
+	}
 	while (pairs > 1 && nic->area_bytes / pairs < area_pair_min(nic))
 		pairs--;
 	part = round_down(nic->area_bytes / pairs, PAGE_SIZE);
@@ -120,6 +116,21 @@ int visornic_area_divide(struct visornic *nic, unsigned int pairs)
 	return pairs;
 }
 
+static void area_drop_page(struct visornic *nic, struct visornic_buffer *buffer)
+{
+	struct page *page = buffer->page;
+
+	if (!page)
+		return;
+	buffer->page = NULL;
+	visorbus_unmap_page(nic->dev, buffer->address, VISORNIC_BUFFER_BYTES,
+			    DMA_FROM_DEVICE);
+	if (buffer->posted && nic->unsettled)
+		visorbus_hold_page(nic->dev, page);
+	else
+		put_page(page);
+}
+
 /**
  * visornic_area_exit() - free it all
  * @nic: the interface, without NAPI and interrupts
@@ -128,11 +139,13 @@ int visornic_area_divide(struct visornic *nic, unsigned int pairs)
  */
 void visornic_area_exit(struct visornic *nic)
 {
-	unsigned int i;
+	unsigned int i, j;
 
 	for (i = 0; i < nic->queue_count; i++) {
 		struct visornic_queue *q = &nic->queues[i];
 
+		for (j = 0; q->buffers && j < nic->rx_limit; j++)
+			area_drop_page(nic, &q->buffers[j]);
 		kvfree(q->frames);
 		kvfree(q->buffers);
 		kvfree(q->free);
@@ -140,12 +153,4 @@ void visornic_area_exit(struct visornic *nic)
 		if (q->frag.page)
 			put_page(q->frag.page);
 	}
-	if (!nic->area || nic->area_pool)
-		return;
-	if (nic->unsettled)
-		dev_warn(&nic->dev->device,
-			 "%zu bytes of memory are lost: the service may still write to them\n",
-			 nic->area_bytes);
-	else
-		free_pages_exact(nic->area, nic->area_bytes);
 }

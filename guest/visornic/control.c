@@ -284,7 +284,7 @@ static void control_forget_frames(struct visornic *nic)
 	if (nic->napi_on) {
 		visornic_napi_off(nic);
 		for (i = 0; i < nic->queue_count; i++)
-			visornic_tx_forget(&nic->queues[i]);
+			visornic_tx_forget(&nic->queues[i], true);
 		visornic_napi_on(nic);
 	}
 	mutex_unlock(&nic->control);

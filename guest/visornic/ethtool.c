@@ -45,9 +45,10 @@ static void ethtool_drvinfo(struct net_device *netdev,
 	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
 	strscpy(info->bus_info, dev_name(&nic->dev->device),
 		sizeof(info->bus_info));
-	snprintf(info->fw_version, sizeof(info->fw_version), "%s%s",
+	snprintf(info->fw_version, sizeof(info->fw_version), "%s%s%s",
 		 nic->batch ? "mullion" : "s-par",
-		 nic->offload ? ", offloads" : "");
+		 nic->offload ? ", offloads" : "",
+		 nic->physical ? ", physical" : "");
 }
 
 static int ethtool_count(struct net_device *netdev, int set)

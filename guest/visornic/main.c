@@ -328,7 +328,10 @@ static void visornic_init_features(struct visornic *nic)
 	if (nic->offload) {
 		netdev->hw_features = VISORNIC_TX_FEATURES | NETIF_F_RXCSUM |
 				      NETIF_F_GRO_HW;
-		netdev->vlan_features = VISORNIC_TX_FEATURES;
+		/* Pieces of a frame are its own, and few. */
+		if (nic->physical)
+			netdev->hw_features &= ~NETIF_F_FRAGLIST;
+		netdev->vlan_features = netdev->hw_features & VISORNIC_TX_FEATURES;
 	}
 	netdev->features = netdev->hw_features | NETIF_F_HIGHDMA;
 	nic->talk.offloads = visornic_rx_offloads(nic, netdev->features);
@@ -475,10 +478,11 @@ static int visornic_probe(struct visor_device *dev)
 	rtnl_unlock();
 	if (rc)
 		goto stop;
-	netdev_info(nic->netdev, "%pM, %u queue pair(s) of %u receive buffers, %s%s\n",
+	netdev_info(nic->netdev, "%pM, %u queue pair(s) of %u receive buffers, %s%s%s\n",
 		    nic->netdev->dev_addr, nic->pairs, nic->rx_count,
 		    nic->batch ? "batches" : "s-Par",
-		    nic->offload ? ", offloads" : "");
+		    nic->offload ? ", offloads" : "",
+		    nic->physical ? ", guest-physical" : "");
 	return 0;
 
 stop:
@@ -513,7 +517,7 @@ static void visornic_remove(struct visor_device *dev)
 	mutex_lock(&nic->control);
 	visornic_napi_off(nic);
 	for (i = 0; i < nic->queue_count; i++)
-		visornic_tx_forget(&nic->queues[i]);
+		visornic_tx_forget(&nic->queues[i], !nic->unsettled);
 	mutex_unlock(&nic->control);
 	cancel_delayed_work_sync(&nic->recover_work);
 	cancel_delayed_work_sync(&nic->absent_work);

@@ -5,7 +5,8 @@
  * DOC: Theory of Operation
  *
  * Pause: nobody sends any more; NAPI is disabled; what the service has said
- * already is taken; frames without an answer are counted as lost.  Transmit
+ * already is taken; frames without an answer are counted as lost (at resume, if
+ * they lie in RAM and so are the service's until then).  Transmit
  * queues stay stopped, frames wait in the queueing discipline.  The carrier stays
  * for VISORNIC_ABSENT_SECONDS, so that a service that is replaced is not noticed
  * by routing, and is then taken away, so that bonding looks elsewhere.
@@ -69,7 +70,7 @@ int visornic_take_features(struct visornic *nic)
 	nic->slot_ext = features & MULLION_EXTF_SLOT_EXT;
 	nic->batch = nic->slot_ext && features & MULLION_EXTF_NET_BATCH;
 	nic->offload = nic->batch && features & MULLION_EXTF_NET_OFFLOAD;
-	nic->area_pool = features & MULLION_EXTF_WINDOW_ADDR;
+	nic->physical = visorbus_device_physical(nic->dev);
 	nic->epoch = visorbus_device_epoch(nic->dev);
 	needed = nic->slot_ext ? VISOR_IO_SLOT_BYTES : VISOR_IO_SIGNAL_BYTES;
 	for (i = 0; i < nic->queue_count; i++) {
@@ -141,7 +142,9 @@ int visornic_pause(struct visor_device *dev,
 		local_bh_disable();
 		visornic_drain(&nic->queues[i]);
 		local_bh_enable();
-		visornic_tx_forget(&nic->queues[i]);
+		/* Until it has confirmed, frames that lie in RAM are the service's. */
+		if (!nic->physical)
+			visornic_tx_forget(&nic->queues[i], true);
 	}
 	visornic_talk_forget(nic);
 	if (recover_server_faulted(nic) && !nic->faulted)
@@ -156,16 +159,16 @@ int visornic_pause(struct visor_device *dev,
 /* Does a successor speak as its predecessor did? */
 static int recover_features(struct visornic *nic)
 {
-	bool batch = nic->batch, offload = nic->offload, pool = nic->area_pool;
+	bool batch = nic->batch, offload = nic->offload, physical = nic->physical;
 	int rc = visornic_take_features(nic);
 
 	if (rc)
 		return rc;
 	if (batch != nic->batch || offload != nic->offload ||
-	    pool != nic->area_pool) {
+	    physical != nic->physical) {
 		nic->batch = batch;
 		nic->offload = offload;
-		nic->area_pool = pool;
+		nic->physical = physical;
 		return -EPROTO;
 	}
 	return 0;
@@ -195,6 +198,7 @@ int visornic_resume(struct visor_device *dev,
 		    visorbus_state_complete_func complete_func)
 {
 	struct visornic *nic = dev_get_drvdata(&dev->device);
+	unsigned int i;
 	int rc;
 
 	mutex_lock(&nic->control);
@@ -205,6 +209,8 @@ int visornic_resume(struct visor_device *dev,
 			rc);
 		return rc;
 	}
+	for (i = 0; nic->physical && i < nic->queue_count; i++)
+		visornic_tx_forget(&nic->queues[i], true);
 	visornic_area_divide(nic, nic->pairs_wanted);
 	WRITE_ONCE(nic->faulted, false);
 	WRITE_ONCE(nic->stuck, false);

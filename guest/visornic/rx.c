@@ -14,10 +14,15 @@
  * waits for more, as long as it is a small part of all.  If the ring is full NAPI
  * is scheduled again when it is not.
  *
+ * With guest-physical addresses a buffer has a page of its own.  It stays with the
+ * buffer until a frame takes it along: then it is part of the skb, and the buffer
+ * gets another one when it is posted.
+ *
  * A short frame is copied into the head of an skb.  Of others the whole is copied
  * to pages, of which many frames share one, and then the headers into the head,
- * which so holds headers only.  The service may change a frame until it was
- * copied; after that it is private.
+ * which so holds headers only; or, if the pages are the guest's, the headers alone
+ * are copied.  What is believed of a frame is what was copied: a service that
+ * still writes to a buffer that it gave back changes no more than what is carried.
  *
  * Failure behaviour: without memory a frame is dropped and counted, its buffers
  * are posted again.
@@ -49,6 +54,46 @@ void visornic_rx_reset(struct visornic_queue *q)
 	q->free_count = count;
 }
 
+/* How many of the next buffers have memory? */
+static u32 rx_fill(struct visornic_queue *q, u32 count)
+{
+	struct visornic *nic = q->nic;
+	u32 i;
+
+	if (!nic->physical)
+		return count;
+	for (i = 0; i < count; i++) {
+		struct visornic_buffer *buffer =
+			&q->buffers[q->free[q->free_count - 1 - i]];
+		struct page *page;
+
+		if (buffer->page)
+			continue;
+		page = dev_alloc_page();
+		if (!page)
+			break;
+		if (visorbus_map_page(nic->dev, page, 0, VISORNIC_BUFFER_BYTES,
+				      DMA_FROM_DEVICE, &buffer->address)) {
+			put_page(page);
+			break;
+		}
+		buffer->page = page;
+	}
+	return i;
+}
+
+/* The buffer's page, which is the caller's now. */
+static struct page *rx_take_page(struct visornic_queue *q, u64 cookie)
+{
+	struct visornic_buffer *buffer = &q->buffers[cookie & U16_MAX];
+	struct page *page = buffer->page;
+
+	buffer->page = NULL;
+	visorbus_unmap_page(q->nic->dev, buffer->address, VISORNIC_BUFFER_BYTES,
+			    DMA_FROM_DEVICE);
+	return page;
+}
+
 /**
  * visornic_rx_post() - give the service buffers
  * @q: the pair, the caller's
@@ -69,7 +114,13 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 	if (READ_ONCE(nic->receiving) && visornic_running(nic)) {
 		/* One slot is left to control messages. */
 		while (q->free_count && (rc = visornic_slots(q, 2)) > 1) {
-			rc = visornic_slot_post(q, q->free_count);
+			u32 count = rx_fill(q, min_t(u32, q->free_count,
+						     MULLION_NET_BATCH_MAX));
+
+			/* The next poll tries again: there is always one. */
+			if (!count)
+				break;
+			rc = visornic_slot_post(q, count);
 			if (rc < 0)
 				break;
 			q->rx_stats.posts += rc;
@@ -109,6 +160,12 @@ bool visornic_rx_return(struct visornic_queue *q, u64 cookie)
 
 /* ---- frames --------------------------------------------------------------------- */
 
+static const u8 *rx_memory(const struct visornic_queue *q, u32 i)
+{
+	return q->nic->physical ? page_address(q->buffers[i].page) :
+	       q->rx_area + i * (size_t)VISORNIC_BUFFER_BYTES;
+}
+
 /**
  * visornic_rx_copy() - copy a part of a frame out of its buffers
  * @q: the pair, the caller's
@@ -122,8 +179,7 @@ void visornic_rx_copy(const struct visornic_queue *q,
 		      void *dst, u32 bytes)
 {
 	for (; bytes; entries++) {
-		const u8 *buffer = q->rx_area + (entries->cookie & U16_MAX) *
-				   (size_t)VISORNIC_BUFFER_BYTES;
+		const u8 *buffer = rx_memory(q, entries->cookie & U16_MAX);
 		u32 n;
 
 		if (from >= entries->length) {
@@ -173,9 +229,29 @@ static bool rx_copy_to_pages(struct visornic_queue *q, struct sk_buff *skb,
 	return true;
 }
 
+/* A long frame in pages of the guest: they go along, only headers are copied. */
+static void rx_take_pages(struct visornic_queue *q, struct sk_buff *skb,
+			  const struct mullion_net_entry *entries, unsigned int n)
+{
+	u32 headers = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct page *page = rx_take_page(q, entries[i].cookie);
+
+		if (!i) {
+			headers = eth_get_headlen(q->nic->netdev, page_address(page),
+						  VISORNIC_HEAD_BYTES);
+			memcpy(__skb_put(skb, headers), page_address(page), headers);
+		}
+		skb_add_rx_frag(skb, i, page, i ? 0 : headers,
+				entries[i].length - (i ? 0 : headers), PAGE_SIZE);
+	}
+}
+
 static struct sk_buff *rx_build(struct visornic_queue *q,
 				const struct mullion_net_entry *entries,
-				u32 bytes)
+				unsigned int n, u32 bytes)
 {
 	struct sk_buff *skb;
 
@@ -184,6 +260,9 @@ static struct sk_buff *rx_build(struct visornic_queue *q,
 		return NULL;
 	if (bytes <= VISORNIC_HEAD_BYTES) {
 		visornic_rx_copy(q, entries, 0, __skb_put(skb, bytes), bytes);
+	} else if (q->nic->physical && n <= MAX_SKB_FRAGS &&
+		   entries->length > VISORNIC_HEAD_BYTES) {
+		rx_take_pages(q, skb, entries, n);
 	} else if (!rx_copy_to_pages(q, skb, entries, bytes)) {
 		kfree_skb(skb);
 		return NULL;
@@ -282,7 +361,7 @@ static void rx_frame(struct visornic_queue *q,
 			return;
 		}
 	} else {
-		skb = rx_build(q, entries, bytes);
+		skb = rx_build(q, entries, n, bytes);
 		if (!skb) {
 			rx_count(q, RX_DROPPED, 0, false);
 			return;

@@ -146,17 +146,15 @@ bool visornic_publish(struct visornic_queue *q)
 
 /* ---- frames to the service -------------------------------------------------- */
 
-static int slot_xmit_batch(struct visornic_queue *q, u64 cookie, u32 at,
-			   struct mullion_net_entry *entry)
+static int slot_xmit_batch(struct visornic_queue *q, u64 cookie,
+			   const struct visornic_piece *pieces, unsigned int count,
+			   const struct mullion_net_entry *first)
 {
-	u32 offset = at & (q->tx_bytes - 1);
-	u32 bytes = entry->length;
-	u32 first = min(bytes, q->tx_bytes - offset);
 	struct mullion_net_batch *batch;
-	bool both = first < bytes;
+	unsigned int i;
 	int rc;
 
-	if (q->batch && q->batch_count + 1 + both > MULLION_NET_BATCH_MAX)
+	if (q->batch && q->batch_count + count > MULLION_NET_BATCH_MAX)
 		slot_close_batch(q);
 	if (!q->batch) {
 		struct mullion_io_slot *slot;
@@ -168,32 +166,30 @@ static int slot_xmit_batch(struct visornic_queue *q, u64 cookie, u32 at,
 		q->batch_count = 0;
 	}
 	batch = (void *)q->batch;
-	entry->cookie = cookie;
-	entry->address = q->tx_address + offset;
-	entry->length = first;
-	if (both)
-		entry->flags |= MULLION_NET_MORE;
-	batch->entries[q->batch_count++] = *entry;
-	if (both) {
-		struct mullion_net_entry rest = {
-			.cookie = cookie,
-			.address = q->tx_address,
-			.length = bytes - first,
-		};
+	for (i = 0; i < count; i++) {
+		struct mullion_net_entry entry = { 0 };
 
-		batch->entries[q->batch_count++] = rest;
+		if (!i)
+			entry = *first;
+		entry.cookie = cookie;
+		entry.address = pieces[i].address;
+		entry.length = pieces[i].length;
+		if (i + 1 < count)
+			entry.flags |= MULLION_NET_MORE;
+		batch->entries[q->batch_count++] = entry;
+		q->batch_bytes += entry.length;
 	}
-	q->batch_bytes += bytes;
 	return 0;
 }
 
-/* A frame's pieces end where pages end, and where the area does. */
-static int slot_xmit_spar(struct visornic_queue *q, u64 cookie, u32 at,
-			  const struct mullion_net_entry *entry)
+/* A frame's pieces end where pages end. */
+static int slot_xmit_spar(struct visornic_queue *q, u64 cookie,
+			  const struct visornic_piece *pieces, unsigned int count,
+			  const void *header)
 {
-	u32 left = entry->length, count = 0;
 	struct mullion_io_slot *slot;
 	struct net_pkt_xmt *xmt;
+	u32 i, frags = 0, bytes = 0;
 	int rc;
 
 	rc = visornic_slot(q, &slot);
@@ -202,22 +198,26 @@ static int slot_xmit_spar(struct visornic_queue *q, u64 cookie, u32 at,
 	visornic_fill(q->nic, slot, NET_XMIT);
 	slot->rsp.net.buf = cookie;
 	xmt = &slot->rsp.net.xmt;
-	xmt->len = left;
-	memcpy(xmt->ethhdr, q->tx_area + (at & (q->tx_bytes - 1)),
-	       sizeof(xmt->ethhdr));
-	while (left && count < MAX_PHYS_INFO) {
-		u64 address = q->tx_address + (at & (q->tx_bytes - 1));
-		u32 n = min_t(u32, left, SZ_4K - (address & (SZ_4K - 1)));
+	memcpy(xmt->ethhdr, header, sizeof(xmt->ethhdr));
+	for (i = 0; i < count; i++) {
+		u64 address = pieces[i].address;
+		u32 left = pieces[i].length;
 
-		xmt->frags[count].pi_pfn = address >> 12;
-		xmt->frags[count].pi_off = address & (SZ_4K - 1);
-		xmt->frags[count].pi_len = n;
-		count++;
-		at += n;
-		left -= n;
+		while (left && frags < MAX_PHYS_INFO) {
+			u32 n = min_t(u32, left, SZ_4K - (address & (SZ_4K - 1)));
+
+			xmt->frags[frags].pi_pfn = address >> 12;
+			xmt->frags[frags].pi_off = address & (SZ_4K - 1);
+			xmt->frags[frags].pi_len = n;
+			frags++;
+			bytes += n;
+			address += n;
+			left -= n;
+		}
 	}
-	xmt->num_frags = count;
-	q->batch_bytes += entry->length;
+	xmt->len = bytes;
+	xmt->num_frags = frags;
+	q->batch_bytes += bytes;
 	q->tx_stats.messages++;
 	return 0;
 }
@@ -226,16 +226,20 @@ static int slot_xmit_spar(struct visornic_queue *q, u64 cookie, u32 at,
  * visornic_slot_xmit() - add a frame to what will be published
  * @q: the pair; its lock is held
  * @cookie: of the frame
- * @at: where it lies in the area
- * @entry: its length and offloads; overwritten
+ * @pieces: where it lies
+ * @count: how many they are, at most VISORNIC_PIECES
+ * @entry: its offloads
+ * @header: its first ETH_HLEN bytes
  *
  * Return: 0; -EAGAIN if the ring is full; -EPROTO as visornic_slots().
  */
-int visornic_slot_xmit(struct visornic_queue *q, u64 cookie, u32 at,
-		       struct mullion_net_entry *entry)
+int visornic_slot_xmit(struct visornic_queue *q, u64 cookie,
+		       const struct visornic_piece *pieces, unsigned int count,
+		       const struct mullion_net_entry *entry, const void *header)
 {
-	return q->nic->batch ? slot_xmit_batch(q, cookie, at, entry) :
-			       slot_xmit_spar(q, cookie, at, entry);
+	BUILD_BUG_ON(VISORNIC_PIECES > MULLION_NET_CHAIN_MAX);
+	return q->nic->batch ? slot_xmit_batch(q, cookie, pieces, count, entry) :
+			       slot_xmit_spar(q, cookie, pieces, count, header);
 }
 
 /* ---- buffers to the service --------------------------------------------------- */
@@ -248,13 +252,14 @@ static u64 slot_buffer(struct visornic_queue *q, u64 *cookie)
 	buffer->posts++;
 	buffer->posted = true;
 	*cookie = visornic_cookie(q, (u64)buffer->posts << 16 | i);
-	return q->rx_address + (u64)i * VISORNIC_BUFFER_BYTES;
+	return q->nic->physical ? buffer->address :
+	       q->rx_address + (u64)i * VISORNIC_BUFFER_BYTES;
 }
 
 /**
  * visornic_slot_post() - post buffers, in one message
  * @q: the pair; its lock is held, @q->free is the caller's
- * @count: how many, at most @q->free_count and at least 1
+ * @count: how many, at most @q->free_count and at least 1; they have memory
  *
  * Return: how many were; -EAGAIN if the ring is full; -EPROTO as
  * visornic_slots().

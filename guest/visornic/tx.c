@@ -4,8 +4,9 @@
  *
  * DOC: Theory of Operation
  *
- * A frame is copied to the end of the pair's area, gets the next number, and is
- * added to the message that is open.  The message is published, and the doorbell
+ * A frame is copied to the end of the pair's area, or is mapped where it lies if
+ * the service has the guest's RAM; it gets the next number, and is added to the
+ * message that is open.  The message is published, and the doorbell
  * rung if the service wants that, when it is full, when VISORNIC_BATCH_BYTES have
  * gathered (so that a polling service starts while the rest is being copied), or
  * when the stack says that nothing follows.
@@ -31,6 +32,28 @@
 
 #define VISORNIC_BATCH_BYTES	(64U << 10)
 
+/**
+ * struct visornic_tx - a frame that is about to be sent
+ * @skb: it, or NULL
+ * @page: with guest-physical addresses, the page of one without an skb
+ * @bytes: of it
+ * @end: place in the area behind it
+ * @header: its first bytes
+ * @count: pieces that it consists of
+ * @pieces: they
+ * @entry: its offloads
+ */
+struct visornic_tx {
+	struct sk_buff *skb;
+	struct page *page;
+	u32 bytes;
+	u32 end;
+	const void *header;
+	unsigned int count;
+	struct visornic_piece pieces[VISORNIC_PIECES];
+	struct mullion_net_entry entry;
+};
+
 /* Is there room for the largest frame? */
 static bool tx_room(const struct visornic_queue *q)
 {
@@ -41,8 +64,8 @@ static bool tx_room(const struct visornic_queue *q)
 	u32 area_tail = smp_load_acquire(&q->area_tail);
 
 	return q->tx_head - tail < READ_ONCE(nic->tx_count) &&
-	       q->tx_bytes - (q->area_head - area_tail) >=
-	       ALIGN(nic->frame_max, VISORNIC_FRAME_ALIGN);
+	       (nic->physical || q->tx_bytes - (q->area_head - area_tail) >=
+	       ALIGN(nic->frame_max, VISORNIC_FRAME_ALIGN));
 }
 
 /* Is there so much that it is worth while to wake the queue? */
@@ -53,8 +76,8 @@ static bool tx_much_room(const struct visornic_queue *q)
 	u64 frames = READ_ONCE(q->tx_head) - q->tx_tail;
 
 	return frames <= READ_ONCE(nic->tx_count) / 2 &&
-	       q->tx_bytes - used >=
-	       max(ALIGN(nic->frame_max, VISORNIC_FRAME_ALIGN), q->tx_bytes / 2);
+	       (nic->physical || q->tx_bytes - used >=
+	       max(ALIGN(nic->frame_max, VISORNIC_FRAME_ALIGN), q->tx_bytes / 2));
 }
 
 static void tx_put(struct visornic_queue *q, u32 at, const void *data, u32 bytes)
@@ -86,15 +109,118 @@ static bool tx_copy(struct visornic_queue *q, struct sk_buff *skb)
 	return done == skb->len;
 }
 
-/* Shorter frames than Ethernet's shortest are s-Par services' not to see. */
-static u32 tx_pad(struct visornic_queue *q, u32 bytes)
+/* A frame at the head of the area, which may go round its end. */
+static void tx_pieces(const struct visornic_queue *q, struct visornic_tx *tx)
+{
+	u32 offset = q->area_head & (q->tx_bytes - 1);
+	u32 first = min(tx->bytes, q->tx_bytes - offset);
+
+	tx->header = q->tx_area + offset;
+	tx->pieces[0].address = q->tx_address + offset;
+	tx->pieces[0].length = first;
+	tx->pieces[1].address = q->tx_address;
+	tx->pieces[1].length = tx->bytes - first;
+	tx->count = first < tx->bytes ? 2 : 1;
+	tx->end = q->area_head + ALIGN(tx->bytes, VISORNIC_FRAME_ALIGN);
+}
+
+/* Copies a frame to the head of the area.  Returns whether it could be. */
+static bool tx_place(struct visornic_queue *q, struct sk_buff *skb,
+		     struct visornic_tx *tx)
 {
 	static const u8 zeroes[ETH_ZLEN];
 
-	if (q->nic->batch || bytes >= ETH_ZLEN)
-		return bytes;
-	tx_put(q, q->area_head + bytes, zeroes, ETH_ZLEN - bytes);
-	return ETH_ZLEN;
+	if (!tx_copy(q, skb))
+		return false;
+	if (tx->bytes > skb->len)
+		tx_put(q, q->area_head + skb->len, zeroes, tx->bytes - skb->len);
+	tx_pieces(q, tx);
+	return true;
+}
+
+static void tx_unmap(struct visornic *nic, struct sk_buff *skb, unsigned int count)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+	unsigned int i;
+
+	if (count)
+		visorbus_unmap_page(nic->dev, virt_to_phys(skb->data),
+				    skb_headlen(skb), DMA_TO_DEVICE);
+	for (i = 0; i + 1 < count; i++)
+		visorbus_unmap_page(nic->dev, page_to_phys(skb_frag_page(&info->frags[i])) +
+				    skb_frag_off(&info->frags[i]),
+				    skb_frag_size(&info->frags[i]), DMA_TO_DEVICE);
+}
+
+/* Maps a frame where it lies.  Returns whether it could be. */
+static bool tx_map(struct visornic_queue *q, struct sk_buff *skb,
+		   struct visornic_tx *tx)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+	struct visor_device *dev = q->nic->dev;
+	struct visornic_piece *piece = tx->pieces;
+	unsigned int i;
+
+	/* Not offered to the stack, but cheap to be sure of. */
+	if (unlikely(skb_has_frag_list(skb) && skb_linearize(skb)))
+		return false;
+	tx->end = q->area_head;
+	tx->count = 0;
+	if (visorbus_map_page(dev, virt_to_page(skb->data),
+			      offset_in_page(skb->data), skb_headlen(skb),
+			      DMA_TO_DEVICE, &piece->address))
+		return false;
+	piece->length = skb_headlen(skb);
+	tx->count++;
+	for (i = 0; i < info->nr_frags; i++) {
+		const skb_frag_t *frag = &info->frags[i];
+
+		piece++;
+		piece->length = skb_frag_size(frag);
+		if (visorbus_map_page(dev, skb_frag_page(frag), skb_frag_off(frag),
+				      piece->length, DMA_TO_DEVICE,
+				      &piece->address)) {
+			tx_unmap(q->nic, skb, tx->count);
+			return false;
+		}
+		tx->count++;
+	}
+	tx->header = skb->data;
+	return true;
+}
+
+/*
+ * Brings a frame where the service finds it.  Shorter ones than Ethernet's
+ * shortest are s-Par services' not to see.  Returns 0; -ENOMEM, the skb is gone;
+ * -EINVAL.
+ */
+static int tx_prepare(struct visornic_queue *q, struct sk_buff *skb,
+		      struct visornic_tx *tx)
+{
+	struct visornic *nic = q->nic;
+	bool ok;
+
+	tx->skb = skb;
+	tx->page = NULL;
+	tx->bytes = nic->batch ? skb->len : max_t(u32, skb->len, ETH_ZLEN);
+	if (!nic->physical)
+		return tx_place(q, skb, tx) ? 0 : -EINVAL;
+	if (tx->bytes > skb->len && skb_put_padto(skb, ETH_ZLEN))
+		return -ENOMEM;
+	ok = skb_headlen(skb) >= ETH_HLEN || pskb_may_pull(skb, ETH_HLEN);
+	return ok && tx_map(q, skb, tx) ? 0 : -EINVAL;
+}
+
+/* What was prepared is not sent. */
+static void tx_undo(struct visornic *nic, const struct visornic_tx *tx)
+{
+	if (!nic->physical)
+		return;
+	if (tx->skb)
+		tx_unmap(nic, tx->skb, tx->count);
+	else
+		visorbus_unmap_page(nic->dev, tx->pieces[0].address, tx->bytes,
+				    DMA_TO_DEVICE);
 }
 
 /*
@@ -121,24 +247,22 @@ static bool tx_stop(struct visornic_queue *q, struct netdev_queue *txq)
 }
 
 /*
- * Sends a frame that was copied to the head of the area, and keeps its skb.
- * Returns 0, or why it was not sent; then nothing of it is left.
+ * Sends a frame that was prepared, and keeps its skb or page.  Returns 0, or why
+ * it was not sent; then nothing of it is left here.
  */
 static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
-		   struct sk_buff *skb, struct mullion_net_entry *entry,
-		   u32 bytes, bool more)
+		   const struct visornic_tx *tx, bool more)
 {
 	struct visornic_frame *frame;
-	u32 end = q->area_head + ALIGN(bytes, VISORNIC_FRAME_ALIGN);
 	bool ring = false, flush;
 	int rc = -ENETDOWN;
 
-	entry->length = bytes;
 	spin_lock(&q->lock);
 	/* Under the lock: pause takes it to be the last to change the state. */
 	if (likely(visornic_running(q->nic)))
 		rc = visornic_slot_xmit(q, visornic_cookie(q, q->tx_head),
-					q->area_head, entry);
+					tx->pieces, tx->count, &tx->entry,
+					tx->header);
 	if (unlikely(rc)) {
 		netif_tx_stop_queue(txq);
 		q->tx_stats.stops++;
@@ -147,19 +271,22 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 			visornic_slot_wait(q);
 		}
 		spin_unlock(&q->lock);
+		tx_undo(q->nic, tx);
 		/* There may be a slot again: NAPI is to have a look. */
 		if (rc == -EAGAIN)
 			napi_schedule(&q->napi);
 		goto out;
 	}
 	frame = &q->frames[q->tx_head & (VISORNIC_FRAMES - 1)];
-	frame->skb = skb;
-	frame->end = end;
-	frame->bytes = bytes;
+	frame->skb = tx->skb;
+	frame->page = tx->page;
+	frame->address = tx->pieces[0].address;
+	frame->end = tx->end;
+	frame->bytes = tx->bytes;
 	frame->done = false;
 	/* Before it can be answered. */
-	flush = __netdev_tx_sent_queue(txq, bytes, more);
-	WRITE_ONCE(q->area_head, end);
+	flush = __netdev_tx_sent_queue(txq, tx->bytes, more);
+	WRITE_ONCE(q->area_head, tx->end);
 	/* pairs with the acquire in visornic_tx_done() */
 	smp_store_release(&q->tx_head, q->tx_head + 1);
 	if (tx_stop(q, txq) || flush || q->batch_bytes >= VISORNIC_BATCH_BYTES ||
@@ -216,8 +343,9 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev)
 	u16 index = skb_get_queue_mapping(skb);
 	struct visornic_queue *q = &nic->queues[index];
 	struct netdev_queue *txq = netdev_get_tx_queue(netdev, index);
-	struct mullion_net_entry entry = { 0 };
 	bool more = netdev_xmit_more();
+	struct visornic_tx tx;
+	int rc = -EINVAL;
 
 	if (unlikely(!visornic_running(nic) || !tx_room(q))) {
 		netif_tx_stop_queue(txq);
@@ -230,44 +358,77 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev)
 		}
 		netif_tx_start_queue(txq);
 	}
-	if (unlikely(skb->len < ETH_HLEN || skb->len > nic->frame_max ||
-		     !visornic_tx_offload(nic, skb, &entry) ||
-		     !tx_copy(q, skb))) {
+	memset(&tx.entry, 0, sizeof(tx.entry));
+	if (likely(skb->len >= ETH_HLEN && skb->len <= nic->frame_max &&
+		   visornic_tx_offload(nic, skb, &tx.entry)))
+		rc = tx_prepare(q, skb, &tx);
+	if (unlikely(rc)) {
 		tx_count_drop(q);
 		if (!more)
 			visornic_tx_flush(q);
-		dev_kfree_skb_any(skb);
+		if (rc != -ENOMEM)
+			dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
 	}
 	skb_tx_timestamp(skb);
-	if (unlikely(tx_send(q, txq, skb, &entry, tx_pad(q, skb->len), more)))
+	if (unlikely(tx_send(q, txq, &tx, more)))
 		return NETDEV_TX_BUSY;
 	return NETDEV_TX_OK;
+}
+
+/* As tx_prepare(), of one piece of a page with room behind it. */
+static bool tx_prepare_xdp(struct visornic_queue *q, struct page *page, void *data,
+			   u32 bytes, struct visornic_tx *tx)
+{
+	struct visornic *nic = q->nic;
+
+	memset(tx, 0, sizeof(*tx));
+	tx->bytes = nic->batch ? bytes : max_t(u32, bytes, ETH_ZLEN);
+	memset(data + bytes, 0, tx->bytes - bytes);
+	tx->count = 1;
+	tx->pieces[0].length = tx->bytes;
+	if (nic->physical) {
+		tx->page = page;
+		tx->end = q->area_head;
+		tx->header = data;
+		return !visorbus_map_page(nic->dev, page, offset_in_page(data),
+					  tx->bytes, DMA_TO_DEVICE,
+					  &tx->pieces[0].address);
+	}
+	tx_put(q, q->area_head, data, tx->bytes);
+	tx_pieces(q, tx);
+	return true;
 }
 
 /**
  * visornic_tx_xdp() - send a frame on behalf of an XDP program
  * @q: the pair that NAPI is polling
- * @data: the frame
+ * @page: where it lies; the reference stays the caller's
+ * @data: the frame, with room behind it
  * @bytes: of it
  *
  * Published by visornic_tx_flush().
  *
  * Return: whether it was sent.
  */
-bool visornic_tx_xdp(struct visornic_queue *q, const void *data, u32 bytes)
+bool visornic_tx_xdp(struct visornic_queue *q, struct page *page, void *data,
+		     u32 bytes)
 {
 	struct netdev_queue *txq = netdev_get_tx_queue(q->nic->netdev, q->index);
-	struct mullion_net_entry entry = { 0 };
+	struct visornic_tx tx;
 	bool sent = false;
 
 	if (bytes < ETH_HLEN || bytes > q->nic->frame_max)
 		return false;
 	__netif_tx_lock(txq, smp_processor_id());
-	if (!netif_xmit_frozen_or_stopped(txq) && tx_room(q)) {
+	if (!netif_xmit_frozen_or_stopped(txq) && tx_room(q) &&
+	    tx_prepare_xdp(q, page, data, bytes, &tx)) {
 		txq_trans_cond_update(txq);
-		tx_put(q, q->area_head, data, bytes);
-		sent = !tx_send(q, txq, NULL, &entry, tx_pad(q, bytes), true);
+		if (tx.page)
+			get_page(page);
+		sent = !tx_send(q, txq, &tx, true);
+		if (!sent && tx.page)
+			put_page(page);
 	}
 	if (sent)
 		q->tx_stats.xdp++;
@@ -306,6 +467,17 @@ void visornic_tx_wake(struct visornic_queue *q)
 	netif_tx_wake_queue(txq);
 }
 
+static void tx_unmap_frame(struct visornic *nic, const struct visornic_frame *frame)
+{
+	if (!nic->physical)
+		return;
+	if (frame->skb)
+		tx_unmap(nic, frame->skb, 1 + skb_shinfo(frame->skb)->nr_frags);
+	else
+		visorbus_unmap_page(nic->dev, frame->address, frame->bytes,
+				    DMA_TO_DEVICE);
+}
+
 /* One answer.  Returns whether there was such a question. */
 static bool tx_answer(struct visornic_queue *q, u64 cookie, u64 head, int budget)
 {
@@ -323,9 +495,15 @@ static bool tx_answer(struct visornic_queue *q, u64 cookie, u64 head, int budget
 	if (frame->done)
 		return false;
 	frame->done = true;
-	if (frame->skb)
+	if (frame->skb) {
+		tx_unmap_frame(q->nic, frame);
 		napi_consume_skb(frame->skb, budget);
+	} else if (frame->page) {
+		tx_unmap_frame(q->nic, frame);
+		put_page(frame->page);
+	}
 	frame->skb = NULL;
+	frame->page = NULL;
 	u64_stats_update_begin(&stats->sync);
 	if (failed) {
 		u64_stats_inc(&stats->errors);
@@ -385,13 +563,30 @@ void visornic_tx_done(struct visornic_queue *q, const u64 *cookies,
 	tx_advance(q, head);
 }
 
+static void tx_free_frame(const struct visornic_frame *frame)
+{
+	if (frame->skb)
+		dev_kfree_skb_any(frame->skb);
+	else if (frame->page)
+		put_page(frame->page);
+}
+
+static void tx_leave_frame(struct visornic *nic, const struct visornic_frame *frame)
+{
+	if (frame->skb)
+		visorbus_hold_skb(nic->dev, frame->skb);
+	else if (frame->page)
+		visorbus_hold_page(nic->dev, frame->page);
+}
+
 /**
  * visornic_tx_forget() - what has no answer will have none
  * @q: a pair that nobody sends through, without NAPI
+ * @confirmed: nor does the service use their memory any more
  *
  * Numbers go on, so that late answers are of no frame.
  */
-void visornic_tx_forget(struct visornic_queue *q)
+void visornic_tx_forget(struct visornic_queue *q, bool confirmed)
 {
 	struct netdev_queue *txq = netdev_get_tx_queue(q->nic->netdev, q->index);
 	struct visornic_tx_stats *stats = &q->tx_stats;
@@ -402,9 +597,14 @@ void visornic_tx_forget(struct visornic_queue *q)
 			&q->frames[i & (VISORNIC_FRAMES - 1)];
 
 		lost += !frame->done;
-		if (frame->skb)
-			dev_kfree_skb_any(frame->skb);
+		if (frame->skb || frame->page)
+			tx_unmap_frame(q->nic, frame);
+		if (confirmed || !q->nic->physical)
+			tx_free_frame(frame);
+		else
+			tx_leave_frame(q->nic, frame);
 		frame->skb = NULL;
+		frame->page = NULL;
 	}
 	local_bh_disable();
 	u64_stats_update_begin(&stats->sync);

@@ -9,6 +9,10 @@
  * the window's pool from probe to remove (area.c): frames are copied into it
  * and out of it, once, and nothing is mapped.
  *
+ * Where the service has the guest's RAM (visorbus_device_physical()) there is no
+ * such stretch, and nothing is copied: frames are sent where they lie, piece by
+ * piece, and receive buffers are pages that become part of the skb.
+ *
  * Transmit (tx.c).  A pair's transmit area is used as a ring of bytes: a frame
  * takes as many as it has, rounded up to a cache line.  A frame belongs to the
  * service until it says so (XMIT_DONE).  Frames have numbers, never used twice,
@@ -16,16 +20,15 @@
  * in the order in which they were sent.  The skb is kept until the answer comes:
  * a socket knows by it what of its own is still on its way.
  *
- * Receive (rx.c).  A receive buffer is a page of the pool.  Its cookie names it
+ * Receive (rx.c).  A receive buffer is a page, of the pool or of the guest.  Its cookie names it
  * and says how often it was posted, so a frame in a buffer that is not the
- * service's is known as such.  A frame is copied into pages of the guest; its
- * headers, and nothing else, go into the skb's head, as GRO likes it.
+ * service's is known as such.  A frame is copied out of the pool into pages of the
+ * guest; its headers, and nothing else, go into the skb's head, as GRO likes it.
  *
  * Two dialects (slot.c).  With MULLION_EXTF_NET_BATCH a message carries many
  * buffers or frames.  Without it the messages are those of s-Par, one frame or
  * buffer each.  A channel without Mullion's extension is spoken to in s-Par's
- * dialect with guest-physical addresses, and memory of the guest in place of
- * the pool.
+ * dialect with guest-physical addresses.
  *
  * Polling (poll.c).  A doorbell schedules the pair's NAPI, and the next one is
  * asked for when NAPI has found nothing more.  It runs from probe to remove,
@@ -47,6 +50,10 @@
  * rtnl_lock() is outside visornic.control, which is outside all other locks.
  * Pause and resume do not take rtnl_lock(): who holds it may be waiting for the
  * service, and so for them.
+ *
+ * Memory of the guest that was given to the service is its until it comes back, or
+ * the service has acknowledged a disable, or has confirmed the next epoch; what a
+ * driver that is removed cannot wait for, it leaves to the bus.
  *
  * States.  The bus pauses the driver when the service has gone, or was told to
  * be silent, or broke the protocol (recover.c).  Then nothing is sent, transmit
@@ -80,7 +87,7 @@
 #include "../visorbus/copy.h"
 #include "../visorbus/visorbus.h"
 
-/* Receive buffers: pages of the pool; s-Par's are a little smaller. */
+/* Receive buffers: pages; s-Par's are a little smaller. */
 #define VISORNIC_BUFFER_BYTES	4096U
 
 /* Frames of a pair that may be unanswered; a power of two. */
@@ -109,23 +116,44 @@ enum visornic_state {
 /**
  * struct visornic_frame - a frame that the service may be sending
  * @skb: where it came from, NULL if not from the stack or answered
+ * @page: where it lies, if an XDP program sends it from memory of the guest
+ * @address: its data address there
  * @end: place in the area behind it
  * @bytes: of the frame; what the byte queue limit was told
  * @done: answered, out of order
  */
 struct visornic_frame {
 	struct sk_buff *skb;
+	struct page *page;
+	u64 address;
 	u32 end;
 	u32 bytes;
 	bool done;
 };
 
 /**
+ * struct visornic_piece - a piece of a frame to send
+ * @address: its data address
+ * @length: bytes
+ */
+struct visornic_piece {
+	u64 address;
+	u32 length;
+};
+
+/* A frame's head and its fragments, of which each is in one piece. */
+#define VISORNIC_PIECES		(1 + MAX_SKB_FRAGS)
+
+/**
  * struct visornic_buffer - a receive buffer
+ * @page: memory of the guest, or NULL; kept until it is a part of an skb
+ * @address: its data address
  * @posts: how often it was posted
  * @posted: it is the service's
  */
 struct visornic_buffer {
+	struct page *page;
+	u64 address;
 	u32 posts;
 	bool posted;
 };
@@ -335,10 +363,10 @@ struct visornic_talk {
  * @pairs: queue pairs in use
  * @pairs_wanted: from the next attach on
  * @queues: the queue pairs
- * @area: memory that the service sees
+ * @area: memory of the pool
  * @area_address: its data address
  * @area_bytes: its size
- * @area_pool: it is of the window's pool
+ * @physical: data are named by guest-physical addresses: there is no @area
  * @buffer_bytes: bytes of a receive buffer that the service fills
  * @rx_limit: receive buffers of a pair that the service takes
  * @rx_max: receive buffers of a pair that there are
@@ -390,7 +418,7 @@ struct visornic {
 	u8 *area;
 	u64 area_address;
 	size_t area_bytes;
-	bool area_pool;
+	bool physical;
 	u32 buffer_bytes;
 	u32 rx_limit;
 	u32 rx_max;
@@ -467,20 +495,22 @@ int visornic_slot_wait(struct visornic_queue *q);
 bool visornic_publish(struct visornic_queue *q);
 void visornic_fill(const struct visornic *nic, struct mullion_io_slot *slot,
 		   u32 type);
-int visornic_slot_xmit(struct visornic_queue *q, u64 cookie, u32 at,
-		       struct mullion_net_entry *entry);
+int visornic_slot_xmit(struct visornic_queue *q, u64 cookie,
+		       const struct visornic_piece *pieces, unsigned int count,
+		       const struct mullion_net_entry *entry, const void *header);
 int visornic_slot_post(struct visornic_queue *q, u32 count);
 u32 visornic_slot_take(struct visornic_queue *q,
 		       const struct mullion_io_slot *slot, u32 type);
 
 /* tx.c */
 netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev);
-bool visornic_tx_xdp(struct visornic_queue *q, const void *data, u32 bytes);
+bool visornic_tx_xdp(struct visornic_queue *q, struct page *page, void *data,
+		     u32 bytes);
 void visornic_tx_flush(struct visornic_queue *q);
 void visornic_tx_done(struct visornic_queue *q, const u64 *cookies,
 		      unsigned int count, int budget);
 void visornic_tx_wake(struct visornic_queue *q);
-void visornic_tx_forget(struct visornic_queue *q);
+void visornic_tx_forget(struct visornic_queue *q, bool confirmed);
 
 /* rx.c */
 void visornic_rx_reset(struct visornic_queue *q);

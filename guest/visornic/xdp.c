@@ -4,7 +4,7 @@
  *
  * A frame is copied once, as ever, but into one piece with room before it, and
  * the program runs on that copy.  What it passes becomes an skb around the same
- * memory; what it sends goes through the pair's own transmit area.
+ * memory; what it sends goes through the pair's own transmit area, or from there.
  *
  * While there is a program the service makes checksums and segments: the program
  * sees frames as they were on a wire.  Limit: a frame and what is around it fit
@@ -116,7 +116,7 @@ enum visornic_xdp_verdict visornic_xdp_run(struct visornic_queue *q,
 			goto error;
 		return VISORNIC_XDP_SKB;
 	case XDP_TX:
-		if (!visornic_tx_xdp(q, xdp.data, xdp.data_end - xdp.data))
+		if (!visornic_tx_xdp(q, page, xdp.data, xdp.data_end - xdp.data))
 			trace_xdp_exception(netdev, prog, act);
 		q->rx_stats.xdp_sends++;
 		break;

@@ -4,9 +4,11 @@
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/dma-mapping.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
@@ -272,6 +274,44 @@ void mock_wake(void)
 
 /* ---- visorbus.h ----------------------------------------------------------- */
 
+/* A page or a frame that the service may use until the device is detached. */
+struct mock_held {
+	struct list_head node;
+	struct page *page;
+	struct sk_buff *skb;
+};
+
+static void mock_hold(struct visor_device *dev, struct page *page,
+		      struct sk_buff *skb)
+{
+	struct mock *m = to_mock(dev);
+	struct mock_held *held = kmalloc(sizeof(*held), GFP_ATOMIC);
+	unsigned long flags;
+
+	if (!held)
+		return;
+	held->page = page;
+	held->skb = skb;
+	spin_lock_irqsave(&m->held_lock, flags);
+	list_add(&held->node, &m->held);
+	m->held_count++;
+	spin_unlock_irqrestore(&m->held_lock, flags);
+}
+
+static void mock_release_held(struct mock *m)
+{
+	struct mock_held *held, *next;
+
+	list_for_each_entry_safe(held, next, &m->held, node) {
+		list_del(&held->node);
+		if (held->page)
+			put_page(held->page);
+		else
+			dev_kfree_skb_any(held->skb);
+		kfree(held);
+	}
+}
+
 static void mock_remove(struct mock *m)
 {
 	mutex_lock(&m->config);
@@ -282,6 +322,7 @@ static void mock_remove(struct mock *m)
 		m->pool_used = false;
 		m->driver = NULL;
 		mutex_unlock(&mock_service);
+		mock_release_held(m);
 	}
 	mutex_unlock(&m->config);
 }
@@ -459,6 +500,51 @@ void *visorbus_pool_alloc(struct visor_device *dev, size_t bytes, u64 *offset)
 }
 EXPORT_SYMBOL_GPL(visorbus_pool_alloc);
 
+bool visorbus_device_physical(const struct visor_device *dev)
+{
+	return !(to_mock(dev)->features & MULLION_EXTF_WINDOW_ADDR);
+}
+EXPORT_SYMBOL_GPL(visorbus_device_physical);
+
+struct device *visorbus_dma_device(const struct visor_device *dev)
+{
+	return &to_mock(dev)->dev.device;
+}
+EXPORT_SYMBOL_GPL(visorbus_dma_device);
+
+int visorbus_map_page(struct visor_device *dev, struct page *page,
+		      unsigned int offset, unsigned int bytes,
+		      enum dma_data_direction direction, u64 *address)
+{
+	dma_addr_t dma = dma_map_page(&dev->device, page, offset, bytes, direction);
+
+	if (dma_mapping_error(&dev->device, dma))
+		return -ENOMEM;
+	*address = dma;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(visorbus_map_page);
+
+void visorbus_unmap_page(struct visor_device *dev, u64 address,
+			 unsigned int bytes, enum dma_data_direction direction)
+{
+	dma_unmap_page(&dev->device, address, bytes, direction);
+}
+EXPORT_SYMBOL_GPL(visorbus_unmap_page);
+
+void visorbus_hold_page(struct visor_device *dev, struct page *page)
+{
+	mock_hold(dev, page, NULL);
+}
+EXPORT_SYMBOL_GPL(visorbus_hold_page);
+
+void visorbus_hold_skb(struct visor_device *dev, struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	mock_hold(dev, NULL, skb);
+}
+EXPORT_SYMBOL_GPL(visorbus_hold_skb);
+
 void visorbus_device_hold_ready(struct visor_device *dev)
 {
 }
@@ -566,6 +652,8 @@ static int mock_add(struct mock *m)
 	INIT_WORK(&m->reset_work, mock_reset_work);
 	init_waitqueue_head(&m->reset_wait);
 	spin_lock_init(&m->interrupt_lock);
+	spin_lock_init(&m->held_lock);
+	INIT_LIST_HEAD(&m->held);
 	init_completion(&m->state_done);
 	timer_setup(&m->timer, mock_timer, 0);
 	m->channel = vzalloc(MOCK_CHANNEL_BYTES);
@@ -587,7 +675,8 @@ static int mock_add(struct mock *m)
 	if (rc)
 		put_device(&m->dev.device);
 	m->registered = !rc;
-	return rc;
+	return rc ? rc : dma_coerce_mask_and_coherent(&m->dev.device,
+						      DMA_BIT_MASK(64));
 }
 
 static void mock_drop(struct mock *m)
@@ -630,6 +719,7 @@ static int __init mockbus_init(void)
 	debugfs_create_file("order", 0200, mock_debugfs, NULL,
 			    &mock_order_fops);
 	debugfs_create_u64("stale", 0400, mock_debugfs, &mocks[0].stale);
+	debugfs_create_u64("held", 0400, mock_debugfs, &mocks[0].held_count);
 	return 0;
 drop:
 	while (i--)

@@ -31,8 +31,9 @@
  *   lock M       net: refuse (1) or allow changes of addresses
  *
  * Those that name no device are for all of them.  Module parameters say what the
- * service offers: features=MASK; ext=0 for one of s-Par, which wants guest-physical
- * addresses; polled=1 for one whose doorbells do not arrive.
+ * service offers: features=MASK, without bit 2 for one that wants guest-physical
+ * addresses; ext=0 for one of s-Par, which wants them too; polled=1 for one whose
+ * doorbells do not arrive.
  */
 #ifndef MULLION_MOCKBUS_H
 #define MULLION_MOCKBUS_H
@@ -110,6 +111,9 @@ struct mock {
 	struct mutex config;		/* probe and remove */
 	struct mutex state;		/* pause and resume, which remove may meet */
 	bool enabled;			/* under it: there may be some */
+	spinlock_t held_lock;
+	struct list_head held;		/* memory that the driver has left here */
+	u64 held_count;
 	struct completion state_done;
 	int state_status;
 	struct work_struct reset_work;
