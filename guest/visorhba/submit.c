@@ -134,7 +134,7 @@ int visorhba_queuecommand(struct Scsi_Host *shost, struct scsi_cmnd *cmd)
 		return visorhba_refuse(hba, cmd);
 	epoch = READ_ONCE(hba->epoch);
 	rc = -EIO;
-	if (likely(!WARN_ON_ONCE(tag >= hba->tags) && bytes <= hba->max_io))
+	if (!WARN_ON_ONCE(tag >= hba->tags) && bytes <= hba->max_io)
 		rc = visorhba_data_take(hba, &hba->table[tag], cmd);
 	if (unlikely(rc == -EIO)) {
 		set_host_byte(cmd, DID_ERROR);

@@ -42,7 +42,7 @@ guest --disk a.img -- sh -c '
 		if [ $((round % 2)) = 0 ]; then
 			rmmod visornic || fail "round $round: rmmod visornic"
 			rmmod visorbus || fail "round $round: rmmod visorbus"
-			insmod /modules/visorbus.ko || fail "round $round: insmod visorbus"
+			load-module /modules/visorbus.ko || fail "round $round: insmod visorbus"
 			insmod /modules/visornic.ko || fail "round $round: insmod visornic"
 		fi
 		insmod /modules/visorhba.ko || fail "round $round: insmod visorhba"
