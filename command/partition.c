@@ -156,11 +156,11 @@ static void partition_on_attached(void *arg, bool fresh)
 		p->absent = false;
 		return;
 	}
-	p->intree.begun = true;
 	p->online = false;
 	p->windowed = false;
 	p->tell.attached = true;
-	p->tell.again = p->was_attached;
+	p->tell.again = p->placed ? p->intree.begun : p->was_attached;
+	p->intree.begun = true;
 	p->tell.online = false;
 	p->tell.detached = false;
 	p->was_attached = true;
