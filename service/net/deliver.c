@@ -11,7 +11,10 @@
  * collected and written into the response ring 36 at a time.
  *
  * s-Par's receive message names the buffers of one frame: at most five of 4032
- * bytes, one message per frame.
+ * bytes, one message per frame.  Its guests look at their ring at each tick of
+ * their clock, and say nothing when they are reset: so one that has not read for a
+ * second gets nothing more, because its buffers may be something else's
+ * memory by now.
  *
  * Failure behaviour: without buffers enough, or with a response ring that its
  * client does not empty, a frame is dropped for this client alone and counted.
@@ -25,6 +28,8 @@
 
 /* Buffers of the stack that are fetched ahead of their use. */
 #define DELIVER_AHEAD	6
+/* For so long an s-Par client may leave a message unread. */
+#define DELIVER_UNREAD_NS	1000000000ULL
 
 static inline void deliver_prefetch(const struct net_queue *q)
 {
@@ -145,6 +150,24 @@ static inline bool deliver_room(struct net_queue *q, unsigned int buffers)
 	return q->received || net_room(q, NET_RESERVE + 1);
 }
 
+/* Is there an s-Par client that reads what it gets? */
+static bool deliver_is_read(struct net_nic *nic, struct net_queue *q)
+{
+	struct mullion_sq *rsp = &q->ring->rsp;
+
+	if (!net_room(q, NET_RESERVE + 1))
+		return false;
+	if (mullion_sq_space(rsp) == (int)rsp->max_slots - 1) {
+		nic->unread_since = 0;
+		return true;
+	}
+	if (!nic->unread_since || rsp->tail != nic->read_tail) {
+		nic->read_tail = rsp->tail;
+		nic->unread_since = net_now();
+	}
+	return net_now() - nic->unread_since < DELIVER_UNREAD_NS;
+}
+
 /*
  * The buffers that a frame of @bytes will take, from the top of the stack.
  * Return: how many, 0 if it cannot be delivered.
@@ -166,7 +189,7 @@ static unsigned int deliver_reserve(struct net_nic *nic, struct net_queue *q, ui
 		iov[n++].iov_len = buffer->bytes;
 		sum += buffer->bytes;
 	}
-	return (nic->batch ? deliver_room(q, n) : net_room(q, NET_RESERVE + 1)) ? n : 0;
+	return (nic->batch ? deliver_room(q, n) : deliver_is_read(nic, q)) ? n : 0;
 }
 
 /* The frame is in the first @n buffers: they are the client's. */

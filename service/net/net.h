@@ -112,6 +112,8 @@ struct net_nic {
 	uint64_t settled;		/* s-Par: it is not answered before, */
 	uint64_t deadline;		/* but then, */
 	uint64_t drained;		/* or some time after its ring was empty; 0: not yet */
+	uint32_t read_tail;		/* s-Par: what the client had read of its ring */
+	uint64_t unread_since;		/* and since when nothing more; 0: it is empty */
 	struct mullion_loop_timer timer;
 	unsigned int pairs_used;
 	struct net_queue *used[NET_PAIRS];

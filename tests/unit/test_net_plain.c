@@ -473,6 +473,25 @@ static void only_what_it_wants(void **state)
 	assert_int_equal(net_peer_event(&peer[1], NET_RCV, 3)->buffers, 5);
 }
 
+/* Whoever does not read for a second may have been reset. */
+static void the_dead_are_left_alone(void **state)
+{
+	(void)state;
+	open_card(0, 16);
+	open_card(1, 16);
+	assert_true(send_frame(0, broadcast, 100));
+	assert_true(send_frame(0, broadcast, 100));
+	assert_int_equal(nic(1)->queues[0].posted, 14);
+	nic(1)->unread_since = 1;
+	assert_true(send_frame(0, broadcast, 100));
+	assert_int_equal(nic(1)->queues[0].posted, 14);
+	assert_int_equal(nic(1)->counters->tx_no_buffer, 1);
+	/* It was only slow. */
+	assert_int_equal(count_received(1), 2);
+	assert_true(send_frame(0, broadcast, 100));
+	assert_int_equal(count_received(1), 3);
+}
+
 /* 5.10 keeps the address that it read at its start; a driver after it has the new one. */
 static void addresses_change(void **state)
 {
@@ -875,6 +894,7 @@ int main(void)
 		TEST(a_wait_ends),
 		TEST(the_command_ring_has_room),
 		TEST(only_what_it_wants),
+		TEST(the_dead_are_left_alone),
 		TEST(addresses_change),
 		TEST(frames_from_anywhere),
 		TEST(lists_are_lies),
