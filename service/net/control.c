@@ -169,9 +169,9 @@ static bool control_is_quiet(struct net_nic *nic)
 		return true;
 	if (now < nic->settled || !control_is_drained(nic))
 		return false;
-	if (!nic->drained)
-		nic->drained = now;
-	return !nic->owed || now - nic->drained >= CONTROL_OWED_NS;
+	if (!nic->owed_until)
+		nic->owed_until = now + CONTROL_OWED_NS;
+	return !nic->owed || now >= nic->owed_until;
 }
 
 static void control_disable(struct net_nic *nic, uint64_t context)
@@ -182,7 +182,7 @@ static void control_disable(struct net_nic *nic, uint64_t context)
 	nic->context = context;
 	nic->settled = net_now() + CONTROL_SETTLE_NS;
 	nic->deadline = net_now() + CONTROL_WAIT_NS;
-	nic->drained = 0;
+	nic->owed_until = 0;
 	if (nic->batch) {
 		nic->queues[0].ring->held = true;
 		for (unsigned int i = 1; i < NET_PAIRS; i++)

@@ -158,14 +158,14 @@ static bool deliver_is_read(struct net_nic *nic, struct net_queue *q)
 	if (!net_room(q, NET_RESERVE + 1))
 		return false;
 	if (mullion_sq_space(rsp) == (int)rsp->max_slots - 1) {
-		nic->unread_since = 0;
+		nic->unread_until = 0;
 		return true;
 	}
-	if (!nic->unread_since || rsp->tail != nic->read_tail) {
+	if (!nic->unread_until || rsp->tail != nic->read_tail) {
 		nic->read_tail = rsp->tail;
-		nic->unread_since = net_now();
+		nic->unread_until = net_now() + DELIVER_UNREAD_NS;
 	}
-	return net_now() - nic->unread_since < DELIVER_UNREAD_NS;
+	return net_now() < nic->unread_until;
 }
 
 /*

@@ -111,9 +111,9 @@ struct net_nic {
 	uint64_t context;		/* of the disable */
 	uint64_t settled;		/* s-Par: it is not answered before, */
 	uint64_t deadline;		/* but then, */
-	uint64_t drained;		/* or some time after its ring was empty; 0: not yet */
-	uint32_t read_tail;		/* s-Par: what the client had read of its ring */
-	uint64_t unread_since;		/* and since when nothing more; 0: it is empty */
+	uint64_t owed_until;		/* or, its ring being empty, then; 0: it was not yet */
+	uint32_t read_tail;		/* s-Par: what the client had read of its ring, */
+	uint64_t unread_until;		/* and till when it has to go on; 0: it is empty */
 	struct mullion_loop_timer timer;
 	unsigned int pairs_used;
 	struct net_queue *used[NET_PAIRS];

@@ -181,7 +181,7 @@ static void nic_forget_epoch(struct net_nic *nic)
 	nic->promiscuous = false;
 	nic->disabling = false;
 	nic->unseen = false;
-	nic->unread_since = 0;
+	nic->unread_until = 0;
 	nic->tell_link = false;
 	nic->tell_mac = false;
 	nic->takes = 0;
