@@ -87,6 +87,16 @@ static void on_answer(void *arg, int error, uint32_t status,
 	t.last_handle = answer->hdr.message_handle;
 }
 
+static void on_quiet(void *arg, int error, uint32_t status,
+		     const struct controlvm_message *answer)
+{
+	(void)arg;
+	assert_int_equal(error, 0);
+	assert_int_equal(status, 0);
+	assert_null(answer);
+	t.answers++;
+}
+
 static void on_command(void *arg, const struct controlvm_message *command,
 		       const void *payload, size_t bytes)
 {
@@ -430,6 +440,135 @@ static void test_status_text(void **state)
 	assert_string_equal(mullion_cp_status_text(0xffffffff, buffer), "status 4294967295");
 }
 
+/* ---- in guest RAM ------------------------------------------------------------ */
+
+static _Alignas(4096) uint8_t ram[16 * 4096];
+
+/* A ring as a client without the extension has it. */
+static struct signal_queue_header *ram_queue(unsigned int queue)
+{
+	return (void *)(ram + 3072 + queue * sizeof(struct signal_queue_header));
+}
+
+static struct controlvm_message *ram_slot(unsigned int queue, unsigned int slot)
+{
+	return (void *)(ram + 3584 + queue * 8192 + slot * 128);
+}
+
+/* Takes the next command, acknowledges it, and answers if @status is not negative. */
+static struct controlvm_message ram_take(int status)
+{
+	struct signal_queue_header *event = ram_queue(CONTROLVM_QUEUE_EVENT);
+	struct controlvm_message message, answer = { 0 };
+
+	assert_int_not_equal(event->head, event->tail);
+	event->tail = (event->tail + 1) % 64;
+	message = *ram_slot(CONTROLVM_QUEUE_EVENT, event->tail);
+	answer.hdr = message.hdr;
+	for (unsigned int i = 0; i < (status < 0 ? 1U : 2U); i++) {
+		unsigned int queue = i ? CONTROLVM_QUEUE_REQUEST : CONTROLVM_QUEUE_ACK;
+		uint32_t next = (ram_queue(queue)->head + 1) % 64;
+
+		answer.hdr.completion_status = i ? (uint32_t)status : 0;
+		*ram_slot(queue, next) = answer;
+		ram_queue(queue)->head = next;
+	}
+	turn();
+	return message;
+}
+
+static void ram_start(uint64_t bytes, uint8_t *payload, uint64_t offset)
+{
+	struct mullion_cp_control_place place = {
+		.channel = ram, .channel_bytes = bytes,
+		.payload = payload, .payload_offset = offset, .payload_bytes = 4096,
+	};
+
+	mullion_cp_control_free(t.control);
+	memset(ram, 0xa5, sizeof(ram));
+	assert_int_equal(mullion_cp_control_new_placed(&t.control, NULL, &place, 1, &ops, NULL),
+			 0);
+	turn();
+	assert_int_equal(*(uint64_t *)(void *)ram, 0);
+	assert_int_equal(t.attached, 0);
+	mullion_cp_control_open(t.control);
+	turn();
+	assert_int_equal(*(uint64_t *)(void *)ram, 0x4c4e4345);
+	assert_int_equal(t.attached, 1);
+	assert_true(mullion_cp_control_plain(t.control));
+}
+
+/* As small as can be: no extension, payloads elsewhere, below it even. */
+static void test_placed(void **state)
+{
+	const struct visor_controlvm_channel *ch = (const void *)ram;
+	struct mullion_cp_command quiet = {
+		.id = CONTROLVM_DEVICE_CHANGESTATE, .quiet = true, .answer = on_quiet,
+	};
+	struct controlvm_message message;
+
+	(void)state;
+	ram_start(36608, ram + 10 * 4096, (uint64_t)-4096);
+	assert_int_equal(ch->header.size, 36608);
+	assert_int_equal(ch->header.features, 0);
+	assert_int_equal(ram[36608], 0xa5);
+	assert_int_equal(send_command(CONTROLVM_BUS_CONFIGURE, "words", 5), 0);
+	turn();
+	message = ram_take(0);
+	assert_int_equal(message.hdr.payload_vm_offset, (uint64_t)-4096);
+	assert_memory_equal(ram + 10 * 4096, "words", 5);
+	assert_int_equal(t.answers, 1);
+	assert_int_equal(t.failures, 0);
+	assert_int_equal(send_command(CONTROLVM_BUS_CONFIGURE, ram, 4097), -EMSGSIZE);
+	/* The acknowledgement ends it. */
+	assert_int_equal(mullion_cp_control_send(t.control, &quiet), 0);
+	turn();
+	message = ram_take(-1);
+	assert_int_equal(message.hdr.flags, 0);
+	assert_int_equal(t.answers, 2);
+	mullion_cp_control_free(t.control);
+	t.control = NULL;
+	assert_int_equal(*(uint64_t *)(void *)ram, 0);
+}
+
+/* Memory that was wiped is a machine that was started again. */
+static void test_wiped(void **state)
+{
+	(void)state;
+	ram_start(0xc000, NULL, 0);
+	assert_int_equal(send_command(CONTROLVM_CHIPSET_READY, NULL, 0), 0);
+	turn();
+	memset(ram, 0, sizeof(ram));
+	turn();
+	assert_int_equal(t.resets, 1);
+	assert_int_equal(t.attached, 2);
+	assert_true(mullion_cp_control_plain(t.control));
+	assert_int_equal(send_command(CONTROLVM_CHIPSET_READY, NULL, 0), 0);
+	turn();
+	assert_int_equal(ram_take(0).hdr.id, CONTROLVM_CHIPSET_READY);
+	assert_int_equal(t.answers, 1);
+}
+
+/* A client with the extension takes the place of one without. */
+static void test_placed_client(void **state)
+{
+	(void)state;
+	ram_start(sizeof(ram), NULL, 0);
+	assert_int_equal(send_command(CONTROLVM_CHIPSET_INIT, NULL, 0), 0);
+	turn();
+	t.ext = (void *)(ram + MULLION_CHANNEL_EXT_OFFSET_CONTROL);
+	t.ext->client_generation = 1;
+	t.ext->client_incarnation = 7;
+	t.ext->client_state = MULLION_CLIENT_ATTACHING;
+	__atomic_store_n(&t.ext->client_epoch, 1, __ATOMIC_RELEASE);
+	turn();
+	assert_int_equal(t.resets, 1);
+	assert_int_equal(t.attached, 2);
+	assert_false(mullion_cp_control_plain(t.control));
+	assert_int_equal(t.ext->server_epoch, 1);
+	assert_int_equal(ram_queue(CONTROLVM_QUEUE_EVENT)->head, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +584,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_attach_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_window, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_placed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wiped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_placed_client, setup, teardown),
 		cmocka_unit_test(test_status_text),
 	};
 
