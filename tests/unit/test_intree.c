@@ -6,8 +6,8 @@
  * Channels in guest RAM, no doorbells, no extension: traffic, requests that
  * cannot be, standby and running, kills of the service with a successor, RAM that
  * becomes shorter.  What a class is is one row of a table (struct played), and
- * every test is run with every row.  The guest's report says whether any rule of
- * the channel ABI was broken.
+ * every test is run with every row; a service that has none fails.  The guest's
+ * report says whether any rule of the channel ABI was broken.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -382,6 +383,40 @@ static void run_for(uint64_t ns)
 
 /* ---- tests -------------------------------------------------------------------- */
 
+static bool has_row(const char *path)
+{
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		if (!strcmp(strrchr(classes[i].program, '/'), strrchr(path, '/')))
+			return true;
+	}
+	return false;
+}
+
+/* Whatever was built that says that it is a class. */
+static void none_is_left_out(void **state)
+{
+	char command[4096], line[256];
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob(cp_program("../../mullion-*"), 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		FILE *out;
+
+		if (strchr(strrchr(found.gl_pathv[i], '/'), '.'))
+			continue;
+		snprintf(command, sizeof(command), "%s --describe 2>/dev/null",
+			 found.gl_pathv[i]);
+		out = popen(command, "r");
+		assert_non_null(out);
+		if (fgets(line, sizeof(line), out) && strstr(line, "\"class\":") &&
+		    !has_row(found.gl_pathv[i]))
+			fail_msg("%s: guests without the extension?", found.gl_pathv[i]);
+		pclose(out);
+	}
+	globfree(&found);
+}
+
 static void works(void **state)
 {
 	const struct played *class = *state;
@@ -541,7 +576,11 @@ enum { DISK, NET, CLASSES };
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TESTS(DISK), TESTS(NET) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(none_is_left_out),
+		TESTS(DISK),
+		TESTS(NET),
+	};
 
 	_Static_assert(CLASSES == sizeof(classes) / sizeof(classes[0]), "a row each");
 	for (unsigned int i = 0; i < CLASSES; i++) {
