@@ -123,7 +123,7 @@ struct mullion_net_port {
 	__u64 burst_to;
 	__u32 ip4[MULLION_NET_ADDRESSES_MAX];		/* big-endian */
 	__u8 ip6[MULLION_NET_ADDRESSES_MAX][16];
-	__u8 trunk_vlans[512];	/* bit v & 7 of byte v >> 3 */
+	__u8 trunk_vlans[512];	/* bit v & 7 of byte v >> 3; 0: frames without a tag, if vlan is 0 */
 } MULLION_PACKED;
 
 MULLION_ABI_SIZE(struct mullion_net_port, 64 + 32 + 128 + 512);

@@ -107,7 +107,7 @@ static bool net_spec_addresses(struct mullion_net_spec *spec, const char *value)
 	return !strcmp(value, "none") || net_spec_list(spec, value, net_spec_address);
 }
 
-/* "7" or "10-20" */
+/* "7" or "10-20"; 0: frames without a tag, of no VLAN */
 static bool net_spec_vlans(struct mullion_net_spec *spec, const char *text)
 {
 	uint64_t first, last;
@@ -126,7 +126,7 @@ static bool net_spec_vlans(struct mullion_net_spec *spec, const char *text)
 			return false;
 		last = first;
 	}
-	if (!first || last < first)
+	if (last < first)
 		return false;
 	for (; first <= last; first++)
 		spec->vlans[first >> 3] |= (uint8_t)(1U << (first & 7));
@@ -211,7 +211,7 @@ static const char *net_spec_set(void *arg, unsigned int option, const char *valu
 		return NULL;
 	case OPTION_TRUNK:
 		if (!value || !net_spec_trunk(spec, value))
-			return "use VLANs such as 1+10-20, or none";
+			return "use VLANs such as 1+10-20, with 0 for frames without a tag, or none";
 		return NULL;
 	default:
 		return mullion_spec_switch(value, &spec->share) < 0 ? "use on or off" : NULL;
@@ -239,6 +239,10 @@ static int net_spec_check(const struct mullion_net_spec *spec, const char *text,
 	if (addresses && !spec->lock_ip)
 		return mullion_error_set(err, -EINVAL, NET_SPEC_WHAT, text,
 			"add lock=ip", "ip= alone does nothing");
+	if (spec->trunk && spec->vlan && spec->vlans[0] & 1)
+		return mullion_error_set(err, -EINVAL, NET_SPEC_WHAT, text,
+			"leave 0 out of trunk=, or use vlan=0",
+			"frames without a tag are those of vlan=%u already", spec->vlan);
 	if ((spec->burst && !spec->rate) || (spec->burst_to && !spec->rate_to))
 		return mullion_error_set(err, -EINVAL, NET_SPEC_WHAT, text,
 			"give the rate, too", "a burst without a rate does nothing");
@@ -340,13 +344,13 @@ void mullion_net_spec_fill(const struct mullion_net_spec *spec, uint32_t mtu,
 	memcpy(port->trunk_vlans, spec->vlans, sizeof(port->trunk_vlans));
 }
 
-/* "1+10-20" */
+/* "0+1+10-20" */
 static json_t *net_spec_describe_trunk(const struct mullion_net_spec *spec)
 {
 	char text[1024] = "";
 	size_t used = 0;
 
-	for (unsigned int v = 1; spec->trunk && v <= NET_SPEC_VLAN_MAX; v++) {
+	for (unsigned int v = 0; spec->trunk && v <= NET_SPEC_VLAN_MAX; v++) {
 		unsigned int last = v;
 
 		if (!(spec->vlans[v >> 3] & 1U << (v & 7)))

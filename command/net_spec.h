@@ -32,7 +32,7 @@
  * @rate, @burst, @rate_to, @burst_to: 0: unlimited, and one chosen for the rate
  * @lock_mac, @lock_ip: the second implies the first
  * @vlan: 0: none
- * @trunk: any VLAN of @vlans is carried
+ * @trunk: VLANs of @vlans are carried with tags; bit 0: and what has none
  * @share: another interface may have the same address
  */
 struct mullion_net_spec {

@@ -31,7 +31,7 @@ static void fuzz_net(const char *text)
 	if (port.mtu < MULLION_NET_MTU_MIN || port.mtu > MULLION_NET_MTU_MAX ||
 	    port.vlan > 4094 || port.mac[0] & 1 || (port.rate && !port.burst) ||
 	    (port.rate_to && !port.burst_to) || port.ip4_count > MULLION_NET_ADDRESSES_MAX ||
-	    port.ip6_count > MULLION_NET_ADDRESSES_MAX || port.trunk_vlans[0] & 1)
+	    port.ip6_count > MULLION_NET_ADDRESSES_MAX || (port.vlan && port.trunk_vlans[0] & 1))
 		abort();
 	json_decref(mullion_net_spec_describe(&spec, 1500));
 }

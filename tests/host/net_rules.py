@@ -164,6 +164,22 @@ def test_vlans(a, b, access, trunk):
     trunk.not_want("tag of access")
     counter(trunk.name, "rx_vlan", 1)
     counter(access.name, "rx_vlan", 1)
+    # With 0 in its list a trunk sends and gets what has no tag, too, and as it is.
+    set_port(trunk.name, "trunk=0+7+8")
+    trunk.send("trunk without tag")
+    a.want("trunk without tag")
+    trunk.send("trunk with tag", vlan=7)
+    access.want("trunk with tag")
+    a.send("no tag for trunk")
+    trunk.want("no tag for trunk")
+    access.send("tag for trunk")
+    trunk.want("tag for trunk", 7)
+    access.not_want("trunk without tag")
+    access.not_want("no tag for trunk")
+    a.send("last for a")
+    b.want("last for a")
+    b.not_want("trunk with tag")
+    set_port(trunk.name, "trunk=7+8")
 
 
 def test_lock_mac(a, b):

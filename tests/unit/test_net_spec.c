@@ -89,6 +89,15 @@ static void test_full(void **state)
 	assert_string_equal(json_string_value(json_object_get(json, "lock")), "ip");
 	assert_int_equal(json_array_size(json_object_get(json, "ip")), 3);
 	json_decref(json);
+	/* what has no tag, beside what has */
+	good("n,trunk=0+7-8");
+	mullion_net_spec_fill(&spec, 1500, &port);
+	assert_int_equal(port.flags, MULLION_NET_PORT_LINK_UP | MULLION_NET_PORT_TRUNK);
+	assert_int_equal(port.trunk_vlans[0], 1 << 0 | 1 << 7);
+	assert_int_equal(port.trunk_vlans[1], 1 << 0);
+	json = mullion_net_spec_describe(&spec, 1500);
+	assert_string_equal(json_string_value(json_object_get(json, "trunk")), "0+7-8");
+	json_decref(json);
 	/* a tenth of a second where that is more */
 	good("n,rate=1G");
 	mullion_net_spec_fill(&spec, 1500, &port);
@@ -134,7 +143,7 @@ static void test_bad(void **state)
 	    "up to 8");
 	bad("n,vlan=4095", "4094");
 	bad("n,vlan=x", "4094");
-	bad("n,trunk=0", "VLANs");
+	bad("n,trunk=0+7,vlan=5", "already");
 	bad("n,trunk=5-4", "VLANs");
 	bad("n,trunk=1-", "VLANs");
 	bad("n,trunk=1-4095", "VLANs");
@@ -180,7 +189,9 @@ static void test_change(void **state)
 	assert_int_equal(change("lock=ip,ip=10.0.0.9", NULL), 0);
 	assert_int_equal(change("ip=10.0.0.1+10.0.0.2", NULL), 0);
 	assert_int_equal(spec.ip4_count, 2);
+	assert_int_equal(change("trunk=0+7", NULL), 0);
 	before = spec;
+	assert_int_equal(change("vlan=9", "already"), -EINVAL);
 	assert_int_equal(change("link=up,mtu=1500", "agreed on"), -EINVAL);
 	assert_int_equal(change("link=up,ip=none", "lets nothing through"), -EINVAL);
 	assert_int_equal(change("link=up,colour=red", "unknown option"), -EINVAL);
