@@ -26,8 +26,8 @@
 
 enum {
 	FIELD_NAME, FIELD_UPLINK, FIELD_TAP, FIELD_BRIDGE, FIELD_SOCKET, FIELD_IPV4,
-	FIELD_IPV6, FIELD_FORWARD, FIELD_MTU, FIELD_VLAN, FIELD_AGEING, FIELD_FLOOD_RATE,
-	FIELD_ISOLATED, FIELDS,
+	FIELD_IPV6, FIELD_FORWARD, FIELD_HOST_LOOPBACK, FIELD_MTU, FIELD_VLAN, FIELD_AGEING,
+	FIELD_FLOOD_RATE, FIELD_ISOLATED, FIELDS,
 };
 
 static const struct definition_field network_fields[FIELDS] = {
@@ -39,6 +39,7 @@ static const struct definition_field network_fields[FIELDS] = {
 	[FIELD_IPV4] =		{ "ipv4",	"IPv4",		JSON_STRING },
 	[FIELD_IPV6] =		{ "ipv6",	"IPv6",		JSON_STRING },
 	[FIELD_FORWARD] =	{ "forwards",	"Forward",	JSON_ARRAY },
+	[FIELD_HOST_LOOPBACK] =	{ "host_loopback", "HostLoopback", JSON_STRING },
 	[FIELD_MTU] =		{ "mtu",	"MTU",		JSON_INTEGER },
 	[FIELD_VLAN] =		{ "vlan",	"Vlan",		JSON_INTEGER },
 	[FIELD_AGEING] =	{ "ageing",	"Ageing",	JSON_INTEGER },
@@ -213,6 +214,15 @@ malformed:
 				  text);
 }
 
+static int network_yes(bool *ret, const char *text, struct definition_why *why)
+{
+	int r = definition_enum(text, yes_names, why);
+
+	if (r >= 0)
+		*ret = r;
+	return r < 0 ? r : 0;
+}
+
 static int network_unsigned(unsigned int *ret, const char *text, unsigned int min,
 			    unsigned int max, struct definition_why *why)
 {
@@ -252,6 +262,8 @@ static int network_set(void *arg, int field, const char *text, const char *cwd,
 	case FIELD_FORWARD:
 		r = definition_add(def->forwards, MULLION_FORWARDS_MAX, &at, why);
 		return r ? r : network_forward(&def->forwards[at], text, why);
+	case FIELD_HOST_LOOPBACK:
+		return network_yes(&def->host_loopback, text, why);
 	case FIELD_MTU:
 		return network_unsigned(&def->mtu, text, MULLION_NET_MTU_MIN, MULLION_NET_MTU_MAX,
 					why);
@@ -263,10 +275,7 @@ static int network_set(void *arg, int field, const char *text, const char *cwd,
 		return definition_number(text, false, 0, NETWORK_FLOOD_RATE_MAX,
 					 &def->flood_rate, why);
 	default:
-		r = definition_enum(text, yes_names, why);
-		if (r >= 0)
-			def->isolated = r;
-		return r < 0 ? r : 0;
+		return network_yes(&def->isolated, text, why);
 	}
 }
 
@@ -289,8 +298,8 @@ static int network_check(const void *arg, struct definition_why *why)
 		return definition_why_set(why, "uplink passt needs socket, that of passt --socket");
 	if (passt && strlen(def->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return definition_why_set(why, "the path of the socket is too long");
-	if (!nat && (def->ipv4 || def->ipv6 || def->forwards[0]))
-		return definition_why_set(why, "ipv4, ipv6 and forward go with uplink nat only");
+	if (!nat && (def->ipv4 || def->ipv6 || def->forwards[0] || def->host_loopback))
+		return definition_why_set(why, "ipv4, ipv6, forward and host_loopback go with uplink nat only");
 	if (def->uplink == MULLION_NETWORK_UPLINK_NONE && def->vlan)
 		return definition_why_set(why, "vlan is the uplink's, and there is none");
 	for (size_t i = 0; def->forwards[i]; i++)
@@ -308,11 +317,13 @@ const char *mullion_network_uplink_name(const struct mullion_network_definition 
 
 json_t *mullion_network_definition_describe(const struct mullion_network_definition *def)
 {
-	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:o, s:I, s:I, s:I, s:I, s:s}",
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:o, s:s*, s:I, s:I, s:I, s:I, s:s}",
 			 "name", def->name, "uplink", uplink_names[def->uplink],
 			 "tap", def->tap, "bridge", def->bridge, "socket", def->socket,
 			 "ipv4", def->ipv4, "ipv6", def->ipv6,
 			 "forwards", definition_list(def->forwards),
+			 "host_loopback", def->uplink == MULLION_NETWORK_UPLINK_NAT ?
+			 yes_names[def->host_loopback] : NULL,
 			 "mtu", (json_int_t)def->mtu, "vlan", (json_int_t)def->vlan,
 			 "ageing", (json_int_t)def->ageing,
 			 "flood_rate", (json_int_t)def->flood_rate,

@@ -11,9 +11,10 @@
  *	Tap=IFNAME		of uplink tap: one that exists, or is made
  *	Bridge=IFNAME		of uplink tap: put it there
  *	Socket=PATH		of uplink passt
- *	IPv4=10.0.2.0/24	of uplink nat, as are the next two
+ *	IPv4=10.0.2.0/24	of uplink nat, as are the next three
  *	IPv6=fd00:6d75::/64
  *	Forward=tcp|udp:[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT	any number of times
+ *	HostLoopback=yes|no	the router's address is the host's loopback address
  *	MTU=1500
  *	Vlan=N			of untagged frames of the uplink
  *	Ageing=SECONDS		until an address that was learned is forgotten
@@ -48,6 +49,7 @@ enum mullion_network_uplink {
  * @socket: of uplink passt: absolute path
  * @ipv4, @ipv6: of uplink nat; NULL: the program's own choice
  * @forwards: NULL-terminated
+ * @host_loopback: of uplink nat
  * @flood_rate: 0: unlimited
  */
 struct mullion_network_definition {
@@ -60,6 +62,7 @@ struct mullion_network_definition {
 	char *ipv4;
 	char *ipv6;
 	char *forwards[MULLION_FORWARDS_MAX + 1];
+	bool host_loopback;
 	uint32_t mtu;
 	unsigned int vlan;
 	unsigned int ageing;

@@ -116,6 +116,8 @@ static int nat_spawn(struct mullion_cp_uplink *u)
 		argv[n++] = "--forward";
 		argv[n++] = def->forwards[i];
 	}
+	if (def->host_loopback)
+		argv[n++] = "--host-loopback";
 	argv[n] = NULL;
 	r = mullion_process_start(u->core->event, argv, u->peer, label, &u->process);
 	if (r < 0)

@@ -71,6 +71,8 @@ static void main_usage(FILE *out)
 		"                      HOSTADDR: the loopback address, if not given;\n"
 		"                      GUESTADDR: the first guest's; IPv6 in brackets;\n"
 		"                      may be repeated\n"
+		"  --host-loopback     the host's number leads to its loopback address,\n"
+		"                      so guests reach services that listen only there\n"
 		"  --name NAME         of the network, for messages\n"
 		"  --uid UID           user to become when started as root (65534)\n"
 		"  --version, --help\n",
@@ -165,6 +167,9 @@ static bool main_option(struct main_options *options, int option, const char *te
 		return false;
 	case 'f':
 		return main_forward(options, text);
+	case 'l':
+		config->host_loopback = true;
+		return true;
 	case 'n':
 		config->name = text;
 		return true;
@@ -189,6 +194,7 @@ static int main_options(struct main_options *options, int argc, char **argv)
 		{ "ipv6", required_argument, NULL, '6' },
 		{ "mtu", required_argument, NULL, 'm' },
 		{ "forward", required_argument, NULL, 'f' },
+		{ "host-loopback", no_argument, NULL, 'l' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "uid", required_argument, NULL, 'u' },
 		{ "version", no_argument, NULL, 'v' },

@@ -20,7 +20,8 @@
  * addresses (52:55:..., 52:56:...), ARP, and the multicasts of neighbour
  * discovery and DHCPv6: no broadcasts of applications, which it would deliver to
  * services of this host.  Packets must be whole, as their headers say, before it
- * sees them.  DHCP is answered by dhcp.c.
+ * sees them, and for addresses that guests may reach (reach.c).  DHCP is answered
+ * by dhcp.c.
  *
  * When the switch does not take frames, they wait in the uplink's ring, and the
  * sockets of the host are left alone until there is room: so the senders at the
@@ -49,6 +50,7 @@
 #include "../common/log.h"
 #include "../net/uplink.h"
 #include "dhcp.h"
+#include "reach.h"
 
 #define NAT_CONFIG_VERSION	4	/* with disable_dhcp */
 #define NAT_LARGE		65521	/* libslirp's limit of limits */
@@ -78,6 +80,7 @@ struct mullion_nat {
 	struct pollfd *polls;	/* the first is the uplink's */
 	size_t poll_count, poll_room;
 	struct mullion_dhcp dhcp;
+	struct mullion_nat_reach reach;
 	struct mullion_log_limit limit;
 	uint8_t whole[MULLION_NET_FRAME_MAX];	/* a merged frame in one piece */
 };
@@ -195,7 +198,7 @@ static Slirp *nat_route(const struct mullion_nat *nat, const struct mullion_pack
 {
 	const uint8_t *to = mullion_packet_to(packet);
 
-	if (packet->tagged ||
+	if (packet->tagged || !mullion_nat_may_reach(&nat->reach, packet) ||
 	    (!packet->multicast && (to[0] != 0x52 || (to[1] != 0x55 && to[1] != 0x56))))
 		return NULL;
 	if (packet->ether == MULLION_ETHER_ARP)
@@ -354,6 +357,7 @@ static int nat_start_ip4(struct mullion_nat *nat, const struct mullion_nat_confi
 		.vnameserver.s_addr = htonl(network + NAT_NUMBER_DNS),
 		.vdhcp_start.s_addr = htonl(network + NAT_NUMBER_GUESTS),
 		.disable_dhcp = true,
+		.disable_host_loopback = !config->host_loopback,
 		.if_mtu = config->mtu,
 		.if_mru = NAT_LARGE,
 	};
@@ -369,6 +373,7 @@ static int nat_start_ip4(struct mullion_nat *nat, const struct mullion_nat_confi
 		.mac = { 0x52, 0x55 },
 	};
 	mullion_be32_put(nat->dhcp.mac + 2, nat->dhcp.server);
+	nat->reach.dns4 = nat->dhcp.dns;
 	if (nat->dhcp.count > MULLION_DHCP_LEASES_MAX)
 		nat->dhcp.count = MULLION_DHCP_LEASES_MAX;
 	nat->ip4 = slirp_new(&slirp, &nat_callbacks, nat);
@@ -384,12 +389,14 @@ static int nat_start_ip6(struct mullion_nat *nat, const struct mullion_nat_confi
 		.vprefix_len = 64,
 		.vhost6 = config->prefix,
 		.vnameserver6 = config->prefix,
+		.disable_host_loopback = !config->host_loopback,
 		.if_mtu = NAT_LARGE,
 		.if_mru = config->mtu,
 	};
 
 	slirp.vhost6.s6_addr[15] = NAT_NUMBER_SERVER;
 	slirp.vnameserver6.s6_addr[15] = NAT_NUMBER_DNS;
+	nat->reach.dns6 = slirp.vnameserver6;
 	nat->ip6 = slirp_new(&slirp, &nat_callbacks, nat);
 	return nat->ip6 ? 0 : -EINVAL;
 }
@@ -405,6 +412,7 @@ int mullion_nat_new(const struct mullion_nat_config *config, int socket,
 		return -ENOMEM;
 	}
 	nat->name = config->name;
+	nat->reach.host_loopback = config->host_loopback;
 	nat->poll_room = 16;
 	nat->polls = calloc(nat->poll_room, sizeof(*nat->polls));
 	if (!nat->polls) {

@@ -23,11 +23,13 @@
  * @name: for messages
  * @ip4: has IPv4: @network and its prefix length
  * @ip6: has IPv6: @prefix, of 64 bits
+ * @host_loopback: the router's address leads to this host's loopback address
  */
 struct mullion_nat_config {
 	const char *name;
 	bool ip4;
 	bool ip6;
+	bool host_loopback;
 	struct in_addr network;
 	unsigned int network_bits;
 	struct in6_addr prefix;

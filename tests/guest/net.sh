@@ -11,7 +11,7 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 forward=$(free_port)
-network lan Uplink=nat MTU=9000 "Forward=tcp:127.0.0.1:$forward:10.0.2.15:80"
+network lan Uplink=nat HostLoopback=yes MTU=9000 "Forward=tcp:127.0.0.1:$forward:10.0.2.15:80"
 boot a --cpus 2 --net lan,mac=02:00:00:00:00:01
 boot b --net lan,mac=02:00:00:00:00:02
 boot c --net lan,mac=02:00:00:00:00:03

@@ -80,7 +80,7 @@ fetch() {
 	"${inside[@]}" curl --noproxy '*' --silent --show-error --fail --max-time 120 --globoff "$@"
 }
 
-tap_up 1500 --forward tcp:8080:80 --forward tcp:192.0.2.1:8081:10.0.2.15:80 \
+tap_up 1500 --host-loopback --forward tcp:8080:80 --forward tcp:192.0.2.1:8081:10.0.2.15:80 \
 	--forward 'tcp:[::1]:8082:[fd00:6d75::5]:80' --forward udp:8083:7
 expect "lease" "10.0.2.15 24 10.0.2.2 10.0.2.3 300 " "$(lease)"
 expect "the same lease again, with the MTU" "10.0.2.15 24 10.0.2.2 10.0.2.3 300 1500" "$(lease -O mtu)"
@@ -165,6 +165,30 @@ tap_up 9000 --ipv4 172.16.0.0/16
 "${inside[@]}" ip -4 addr flush dev tap
 expect "lease of a large network" "172.16.0.15 16 172.16.0.2 172.16.0.3 300 9000" "$(lease -O mtu)"
 expect "jumbo download" "$sum" \
-	"$(fetch http://172.16.0.2:8000/served/file | sha256sum | cut -d' ' -f1)"
-expect "jumbo upload" "$sum" "$(fetch -T served/file http://172.16.0.2:8000/up)"
+	"$(fetch http://192.0.2.1:8000/served/file | sha256sum | cut -d' ' -f1)"
+expect "jumbo upload" "$sum" "$(fetch -T served/file http://192.0.2.1:8000/up)"
+tap_down
+
+# The host's loopback addresses are not for guests who were not given them.
+tap_up 1500
+expect "lease without the host" "10.0.2.15 24 10.0.2.2 10.0.2.3 300 " "$(lease)"
+"${inside[@]}" ip -6 addr replace fd00:6d75::5/64 dev tap nodad
+wait_until 60 has_route || fail "no IPv6 route"
+"${inside[@]}" busybox ping -c 3 -i 0.1 -W 60 10.0.2.2 >/dev/null || fail "no ping to the gateway"
+"${inside[@]}" busybox nslookup -type=a any.example 10.0.2.3 >names.log 2>&1 || fail "no name: $(cat names.log)"
+for address in 192.0.2.1 '[2001:db8::1]'; do
+	expect "small download from $address" "$sum" \
+		"$(fetch "http://$address:8000/served/file" | sha256sum | cut -d' ' -f1)"
+done
+for address in 10.0.2.2 10.0.2.3 '[fd00:6d75::2]' '[fd00:6d75::3]'; do
+	"${inside[@]}" curl --noproxy '*' --silent --max-time 5 --globoff "http://$address:8000/served/file" >/dev/null &&
+		fail "a guest reaches the host's loopback address by $address"
+done
+# 127.0.0.1 as an address of the world, for a guest that has no such interface itself
+"${inside[@]}" ip link set lo down
+"${inside[@]}" sysctl -qw net.ipv4.conf.tap.route_localnet=1
+"${inside[@]}" ip route add 127.0.0.1/32 via 10.0.2.2 src 10.0.2.15 dev tap
+"${inside[@]}" curl --noproxy '*' --silent --max-time 5 http://127.0.0.1:8000/served/file >/dev/null &&
+	fail "a guest reaches the host's loopback address by that address"
+expect "the world still" "$sum" "$(fetch http://192.0.2.1:8000/served/file | sha256sum | cut -d' ' -f1)"
 tap_down

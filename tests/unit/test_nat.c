@@ -14,6 +14,7 @@
 
 #include "../../service/nat/dhcp.h"
 #include "../../service/nat/forward.h"
+#include "../../service/nat/reach.h"
 #include "../lib/net_frame.h"
 
 #define SERVER		0x0a000202U
@@ -353,6 +354,68 @@ static void test_bad(void **state)
 	free(dhcp);
 }
 
+static bool reaches(const struct mullion_nat_reach *reach, const struct net_spec *spec)
+{
+	struct mullion_packet packet;
+	struct net_layout layout;
+
+	net_frame_build(spec, frame, &layout);
+	assert_int_equal(mullion_packet_parse(&packet, frame, layout.bytes, layout.bytes), 0);
+	return mullion_nat_may_reach(reach, &packet);
+}
+
+static struct net_spec to_address(const char *address, uint8_t protocol, uint16_t port)
+{
+	struct net_spec spec = {
+		.version = strchr(address, ':') ? 6 : 4, .protocol = protocol, .to_port = port,
+		.from_port = 40000, .payload = (const uint8_t *)"0123456789",
+		.payload_bytes = 10,
+	};
+
+	assert_int_equal(inet_pton(spec.version == 6 ? AF_INET6 : AF_INET, address, spec.to), 1);
+	return spec;
+}
+
+static void test_reach(void **state)
+{
+	static const char *const never[] = {
+		"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.0.0.1", "::", "::1",
+		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1",
+	};
+	static const char *const always[] = {
+		"10.0.2.2", "192.0.2.1", "128.0.0.1", "fd00:6d75::2", "2001:db8::1", "100::1",
+	};
+	static const char *const dns[] = { "10.0.2.3", "fd00:6d75::3" };
+	struct mullion_nat_reach reach = { .dns4 = SERVER + 1 };
+	struct net_spec spec;
+
+	(void)state;
+	assert_int_equal(inet_pton(AF_INET6, "fd00:6d75::3", &reach.dns6), 1);
+	for (int host = 0; host < 2; host++) {
+		reach.host_loopback = host;
+		for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+			spec = to_address(never[i], 6, 53);
+			assert_false(reaches(&reach, &spec));
+			spec = to_address(never[i], 17, 53);
+			assert_false(reaches(&reach, &spec));
+		}
+		for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+			spec = to_address(always[i], 6, 22);
+			assert_true(reaches(&reach, &spec));
+		}
+		for (size_t i = 0; i < sizeof(dns) / sizeof(dns[0]); i++) {
+			spec = to_address(dns[i], 17, 53);
+			assert_true(reaches(&reach, &spec));
+			spec = to_address(dns[i], 6, 53);
+			assert_true(reaches(&reach, &spec));
+			spec = to_address(dns[i], 6, 22);
+			assert_int_equal(reaches(&reach, &spec), host);
+			spec = to_address(dns[i], 17, 5353);
+			assert_int_equal(reaches(&reach, &spec), host);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,7 @@ static void test_defaults(void **state)
 	assert_int_equal(def->ageing, 300);
 	assert_int_equal(def->flood_rate, 10000);
 	assert_false(def->isolated);
+	assert_false(def->host_loopback);
 	mullion_network_definition_unref(def);
 }
 
@@ -63,7 +64,8 @@ static void test_full(void **state)
 	(void)state;
 	def = ini("# c\n[Network]\nName=web\nUplink=nat\nIPv4=192.168.0.0/16\nIPv6=fd00:1::/64\n"
 		  "Forward=tcp:8080:80\nForward=udp:127.0.0.1:53:10.0.2.15:53\n"
-		  "Forward=tcp:[::1]:1:[fd00::15]:65535\nForward=tcp:1:10.0.2.9:2\nMTU=1400\n"
+		  "Forward=tcp:[::1]:1:[fd00::15]:65535\nForward=tcp:1:10.0.2.9:2\n"
+		  "HostLoopback=yes\nMTU=1400\n"
 		  "Vlan=7\nAgeing=1\nFloodRate=0\nIsolated=yes\n");
 	assert_int_equal(def->uplink, MULLION_NETWORK_UPLINK_NAT);
 	assert_string_equal(def->forwards[2], "tcp:[::1]:1:[fd00::15]:65535");
@@ -71,6 +73,7 @@ static void test_full(void **state)
 	assert_int_equal(def->vlan, 7);
 	assert_int_equal(def->flood_rate, 0);
 	assert_true(def->isolated);
+	assert_true(def->host_loopback);
 	one = mullion_network_definition_describe(def);
 	mullion_network_definition_unref(def);
 	assert_int_equal(mullion_network_definition_from_json(one, NULL, &def, NULL), 0);
@@ -115,6 +118,8 @@ static void test_refused(void **state)
 	refused("Uplink=nat\nIPv6=fd00::1/64", "bits behind");
 	refused("IPv4=10.0.2.0/24", "uplink nat only");
 	refused("Forward=tcp:1:2", "uplink nat only");
+	refused("HostLoopback=yes", "uplink nat only");
+	refused("Uplink=nat\nHostLoopback=1", "not no or yes");
 	refused("Uplink=nat\nForward=sctp:1:2", "HOSTPORT");
 	refused("Uplink=nat\nForward=tcp:1", "HOSTPORT");
 	refused("Uplink=nat\nForward=tcp:0:2", "HOSTPORT");
