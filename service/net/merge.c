@@ -13,6 +13,10 @@
  * counts on, flags ACK and PSH only, full segments but for the last; PSH ends the
  * frame.  The data is not touched: the merged frame's body are the segments' data
  * where they lie.
+ *
+ * The checksums of a merged frame are made anew, by who cuts it or not at all, so
+ * those of its segments are looked at before: what was damaged on its way here must
+ * not arrive with a right one.
  */
 #include "merge.h"
 
@@ -58,6 +62,33 @@ static bool merge_tcp_goes_on(const uint8_t *a, const uint8_t *b,
 	       !memcmp(a + 18, b + 18, packet->payload - packet->l4 - 18U);
 }
 
+static bool merge_sums_are_right(const struct mullion_packet *packet)
+{
+	const uint8_t *ip = packet->head + packet->l3;
+	uint32_t addresses = packet->ip_version == 6 ? 8 : 12;
+	struct mullion_csum csum = { 0 };
+
+	if (packet->ip_version == 4) {
+		mullion_csum_add(&csum, ip, packet->l4 - packet->l3);
+		if (mullion_csum_fold(csum.sum) != 0xffff)
+			return false;
+		csum = (struct mullion_csum){ 0 };
+	}
+	mullion_csum_add(&csum, ip + addresses, packet->ip_version == 6 ? 32 : 8);
+	mullion_csum_add_be16(&csum, MULLION_IP_TCP);
+	mullion_csum_add_be16(&csum, packet->bytes - packet->l4);
+	mullion_csum_add(&csum, packet->head + packet->l4, packet->bytes - packet->l4);
+	return mullion_csum_fold(csum.sum) == 0xffff;
+}
+
+/* The first one's are looked at when there is a second. */
+static bool merge_verify(struct mullion_merge *merge, const struct mullion_packet *packet)
+{
+	if (!merge->verified)
+		merge->verified = merge_sums_are_right(&merge->packet);
+	return merge->verified && merge_sums_are_right(packet);
+}
+
 static bool merge_goes_on(const struct mullion_merge *merge,
 			  const struct mullion_packet *packet)
 {
@@ -85,6 +116,7 @@ bool mullion_merge_add(struct mullion_merge *merge, const struct mullion_packet 
 		merge->packet = *packet;
 		merge->closed = !merge_begins(packet);
 		merge->count = 1;
+		merge->verified = false;
 		if (merge->closed)
 			return true;
 		merge->payload = 0;
@@ -92,7 +124,7 @@ bool mullion_merge_add(struct mullion_merge *merge, const struct mullion_packet 
 		merge->next = mullion_be32_get(l4 + 4);
 		memcpy(merge->head, packet->head, packet->payload);
 	} else {
-		if (!merge_goes_on(merge, packet))
+		if (!merge_goes_on(merge, packet) || !merge_verify(merge, packet))
 			return false;
 		merge->count++;
 		merge->closed = data < merge->size || (l4[TCP_FLAGS] & TCP_PSH);

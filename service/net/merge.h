@@ -26,6 +26,7 @@ struct mullion_merge {
 	uint32_t payload;	/* bytes of data so far */
 	uint16_t size;		/* data bytes of each segment but the last */
 	bool closed;
+	bool verified;		/* the first segment's checksums are right */
 	struct mullion_packet packet;	/* the first segment */
 	struct mullion_frame frame;
 	struct iovec body[MULLION_MERGE_MAX];
@@ -34,10 +35,11 @@ struct mullion_merge {
 
 /**
  * mullion_merge_add() - does the frame go on where this one ends?
- * @packet: parsed, with complete and correct checksums; its body follows its
- *	head in memory, and stays there until the merged frame is done with
+ * @packet: parsed, with complete checksums; its body follows its head in memory,
+ *	which is private, and stays there until the merged frame is done with
  *
- * Anything may be the first.
+ * Anything may be the first.  What has a wrong checksum stays alone, so that who
+ * gets it sees that.
  *
  * Return: true: it is in; false: take the frame out first.
  */

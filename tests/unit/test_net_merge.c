@@ -185,6 +185,50 @@ static void test_limits(void **state)
 	}
 }
 
+/* What is damaged on its way arrives damaged, and its neighbours as they were. */
+static void test_damaged(void **state)
+{
+	static struct mullion_merge merge;
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		unsigned int bad = net_random_below(8);
+		struct net_spec spec;
+
+		net_spec_random(&spec, 1400);
+		spec.protocol = 6;
+		spec.extensions = 0;
+		spec.tcp_flags = ACK;
+		spec.payload_bytes = 1000;
+		merged = out = 0;
+		for (unsigned int i = 0; i < 8; i++) {
+			struct net_layout layout;
+			uint32_t at;
+
+			net_frame_build(&spec, slots[i], &layout);
+			lengths[i] = layout.bytes;
+			/* anything but what decides whether it could go on */
+			at = layout.payload + net_random_below(spec.payload_bytes);
+			if (spec.version == 4 && net_random_below(4) == 0)
+				at = layout.l3 + 10;
+			if (i == bad)
+				slots[i][at] ^= (uint8_t)(1 + net_random_below(255));
+			assert_int_equal(mullion_packet_parse(&packets[i], slots[i], layout.bytes,
+							      layout.bytes), 0);
+			if (!mullion_merge_add(&merge, &packets[i])) {
+				take(&merge);
+				assert_true(mullion_merge_add(&merge, &packets[i]));
+			}
+			spec.seq += spec.payload_bytes;
+			spec.id++;
+		}
+		take(&merge);
+		assert_int_equal(out, 8);
+		/* those before it, and those behind it, but no single one */
+		assert_int_equal(merged, (bad > 1 ? bad : 0) + (7 - bad > 1 ? 7 - bad : 0));
+	}
+}
+
 static void test_first_alone(void **state)
 {
 	static const uint8_t flags[] = { 0, SYN, SYN | ACK, FIN | ACK, PSH | ACK, 0x04, 0x50, 0x90 };
@@ -215,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_first_alone),
 	};
 
