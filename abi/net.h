@@ -179,6 +179,7 @@ struct mullion_net_counters {
 	__u64 posts_refused;	/* more buffers than it may post, or unusable ones */
 	__u64 mac_moves;	/* an address of this port was seen at another */
 	__u64 control;		/* control messages */
+	__u64 tx_mtu;		/* dropped: larger than the port's MTU allows */
 } MULLION_PACKED;
 
 /* The uplink's and the mirror's, in the state object of the name below. */

@@ -135,7 +135,7 @@ void mullion_net_counters_describe(const struct mullion_state_channel *record, j
 	static const char *const names[] = {
 		"rx_frames", "rx_bytes", "tx_frames", "tx_bytes", "tx_no_buffer", "tx_down",
 		"tx_rate", "rx_malformed", "rx_spoofed", "rx_rate", "rx_flood", "rx_vlan",
-		"rx_unreachable", "posts_refused", "mac_moves", "control",
+		"rx_unreachable", "posts_refused", "mac_moves", "control", "tx_mtu",
 	};
 	__u64 values[sizeof(struct mullion_net_counters) / sizeof(__u64)];
 

@@ -66,7 +66,7 @@ static json_t *describe_port(const struct mullion_network *n, const struct mulli
 static json_int_t describe_drops(const json_t *counters)
 {
 	static const char *const names[] = {
-		"tx_no_buffer", "tx_down", "tx_rate", "rx_malformed", "rx_spoofed", "rx_rate",
+		"tx_no_buffer", "tx_down", "tx_rate", "tx_mtu", "rx_malformed", "rx_spoofed", "rx_rate",
 		"rx_flood", "rx_vlan", "rx_unreachable",
 	};
 	uint64_t sum = 0;

@@ -22,6 +22,10 @@
  *
  * Floods are limited per port that they come from.
  *
+ * A port's MTU is the receiver's: a larger packet is dropped on its way to it, of
+ * a large frame to be cut its segments count.  Senders are held to what the format
+ * allows only.
+ *
  * Failure behaviour: every frame that goes nowhere is counted at the port that
  * is the cause: where it came from, or, for want of buffers, where it went.
  */
@@ -75,8 +79,7 @@ static inline bool forward_short(struct net_port *from, struct mullion_frame *fr
 	if (!from->plain || net.mirror)
 		return false;
 	type = mullion_be16_get(head + 12);
-	if ((head[0] & 1) || type == MULLION_ETHER_VLAN ||
-	    frame->packet.bytes > MULLION_ETHER_BYTES + MULLION_NET_MTU_MAX)
+	if ((head[0] & 1) || type == MULLION_ETHER_VLAN)
 		return false;
 	target = forward_key(forward_load(head), from->filter.vlan);
 	source = forward_key(forward_load(head + 6), from->filter.vlan);
@@ -86,6 +89,8 @@ static inline bool forward_short(struct net_port *from, struct mullion_frame *fr
 	if (known->key != target)
 		return false;
 	to = known->port->nic;
+	if (frame->packet.bytes > MULLION_ETHER_BYTES + to->mtu)
+		return false;
 	if (!known->port->open) {
 		to->counters->tx_down++;
 		return true;
@@ -135,6 +140,10 @@ static void forward_output(struct net_port *to, const struct mullion_frame *fram
 	}
 	if (!to->open) {
 		nic->counters->tx_down++;
+		return;
+	}
+	if (mullion_offload_wire_bytes(frame) > frame->packet.l3 + nic->mtu) {
+		nic->counters->tx_mtu++;
 		return;
 	}
 	if (nic->rate_to.rate &&

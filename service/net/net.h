@@ -104,6 +104,7 @@ struct net_nic {
 	bool disabling;			/* a disable is not acknowledged yet */
 	bool tell_link;			/* messages that wait for room */
 	bool tell_mac;
+	uint32_t mtu;			/* of the port; what is larger does not go to it */
 	uint32_t epoch;			/* low 32 bits */
 	uint32_t takes;			/* MULLION_NET_RX_* */
 	uint32_t owed;			/* s-Par: buffers returned, not posted again */

@@ -78,6 +78,7 @@ static int nic_apply(struct net_nic *nic, const struct mullion_net_port *config)
 	}
 	nic->port.filter = filter;
 	nic->config = *config;
+	nic->mtu = config->mtu;
 	nic->link_up = config->flags & MULLION_NET_PORT_LINK_UP;
 	mullion_limit_set(&nic->rate, config->rate, config->burst, net_now());
 	mullion_limit_set(&nic->rate_to, config->rate_to, config->burst_to, net_now());

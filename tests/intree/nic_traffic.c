@@ -89,12 +89,12 @@ static int traffic_one(struct nic *from, struct nic *to, const uint8_t *address,
 }
 
 /* Lengths that matter: least, odd, around a buffer, around two, the most. */
-static uint32_t traffic_length(const struct nic *nic, unsigned int round)
+static uint32_t traffic_length(const struct nic *from, const struct nic *to, unsigned int round)
 {
 	static const uint32_t lengths[] = {
 		60, 61, 64, 127, 1513, 1514, 4031, 4032, 4033, 8063, 8064, 8065, 9014, 16398,
 	};
-	uint32_t most = nic->mtu + ETH_HEADER_SIZE;
+	uint32_t most = (from->mtu < to->mtu ? from->mtu : to->mtu) + ETH_HEADER_SIZE;
 	unsigned int count = sizeof(lengths) / sizeof(lengths[0]);
 
 	if (round < count && lengths[round] <= most)
@@ -113,9 +113,9 @@ int nic_traffic(struct nic *from, struct nic *to, unsigned int rounds)
 	for (unsigned int i = 0; !ret && i < rounds; i++) {
 		unsigned int pieces = 1 + ram_random(16);
 
-		ret = traffic_one(from, to, to->mac, traffic_length(from, i), pieces);
+		ret = traffic_one(from, to, to->mac, traffic_length(from, to, i), pieces);
 		if (!ret)
-			ret = traffic_one(to, from, from->mac, traffic_length(to, i), pieces);
+			ret = traffic_one(to, from, from->mac, traffic_length(to, from, i), pieces);
 	}
 	return ret;
 }

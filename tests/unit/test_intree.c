@@ -123,7 +123,7 @@ static void net_configure(void)
 			.version = MULLION_NET_CONFIG_VERSION,
 			.flags = MULLION_NET_PORT_LINK_UP,
 			.mac = { 2, 0, 0, 0, 0, (uint8_t)(i + 1) },
-			.mtu = i ? 9000 : MULLION_NET_MTU_MAX,
+			.mtu = MULLION_NET_MTU_MAX,
 		};
 	world.class_part = ports;
 	world.class_bytes = sizeof(ports[0]);

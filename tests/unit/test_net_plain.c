@@ -65,7 +65,7 @@ static int begin(void **state)
 			.version = MULLION_NET_CONFIG_VERSION,
 			.flags = MULLION_NET_PORT_LINK_UP,
 			.mac = { 2, 0, 0, 0, 0, (uint8_t)(p + 1) },
-			.mtu = 9000,
+			.mtu = MULLION_NET_MTU_MAX,
 		};
 		inproc_use_ram(p < PLAIN);
 		if (inproc_device(&bus[p], p + 1, BYTES, &config[p], sizeof(config[p]), -1))

@@ -72,7 +72,7 @@ static void default_config(unsigned int p)
 		.version = MULLION_NET_CONFIG_VERSION,
 		.flags = MULLION_NET_PORT_LINK_UP,
 		.mac = { 2, 0, 0, 0, 0, (uint8_t)(p + 1) },
-		.mtu = 1500,
+		.mtu = MULLION_NET_MTU_MAX,
 	};
 }
 
@@ -298,6 +298,63 @@ static void frames_are_chained(void **state)
 	event = net_peer_event(&peer[1], MULLION_NET_RCV, 1);
 	assert_int_equal(event->buffers, 32);
 	assert_int_equal(event->dropped, 1);
+}
+
+static void mtu_is_the_receivers(void **state)
+{
+	struct mullion_net_counters now;
+
+	(void)state;
+	reset();
+	config[1].mtu = 1500;
+	config[2].mtu = 9000;
+	for (unsigned int p = 0; p < 3; p++) {
+		configure(p);
+		up(p, NET_PEER_BATCH, 16);
+	}
+	/* the long way and, once the addresses are known, the short one */
+	for (unsigned int round = 0; round < 3; round++) {
+		for (uint32_t bytes = 1513; bytes <= 1516; bytes++) {
+			make_frame(0, TX, config[1].mac, bytes);
+			assert_true(net_peer_xmit(&peer[0], 0, bytes, TX, bytes));
+		}
+		make_frame(1, TX, config[0].mac, 16398);
+		assert_true(net_peer_xmit(&peer[1], 0, 1, TX, 16398));
+		turns(2);
+		assert_int_equal(received(0), 1);
+		assert_int_equal(received(1), 2);
+		for (unsigned int p = 0; p < 2; p++) {
+			net_peer_forget(&peer[p]);
+			net_peer_post(&peer[p], 0, 2000 + 10 * round, 10, RX, BUFFER);
+		}
+		turns(1);
+	}
+	assert_int_equal(counters(1).tx_mtu, 6);
+	assert_int_equal(counters(0).tx_mtu, 0);
+	/* to everybody: each by its own */
+	make_frame(0, TX, broadcast, 5000);
+	assert_true(net_peer_xmit(&peer[0], 0, 1, TX, 5000));
+	turns(2);
+	assert_int_equal(received(1), 0);
+	assert_int_equal(received(2), 1);
+	assert_int_equal(counters(1).tx_mtu, 7);
+	/* a tag counts as little as the header that it is in */
+	config[1].flags |= MULLION_NET_PORT_TRUNK;
+	config[1].trunk_vlans[0] = 1 << 7;
+	config[0].vlan = 7;
+	configure(0);
+	configure(1);
+	for (uint32_t bytes = 1514; bytes <= 1515; bytes++) {
+		make_frame(0, TX, config[1].mac, bytes);
+		assert_true(net_peer_xmit(&peer[0], 0, bytes, TX, bytes));
+		turns(2);
+	}
+	now = counters(1);
+	assert_int_equal(received(1), 1);
+	assert_int_equal(net_peer_event(&peer[1], MULLION_NET_RCV, 0)->bytes, 1518);
+	assert_int_equal(now.tx_mtu, 8);
+	/* the sender's frames were all good */
+	assert_int_equal(counters(0).rx_malformed, 0);
 }
 
 static void hostile_frames_are_failed(void **state)
@@ -1142,6 +1199,7 @@ int main(void)
 		cmocka_unit_test(batches_are_switched),
 		cmocka_unit_test(batches_are_full),
 		cmocka_unit_test(frames_are_chained),
+		cmocka_unit_test(mtu_is_the_receivers),
 		cmocka_unit_test(hostile_frames_are_failed),
 		cmocka_unit_test(an_index_faults_one_channel),
 		cmocka_unit_test(a_disable_takes_other_pairs_posts),
