@@ -191,21 +191,49 @@ static int capture_copy(struct mullion_connection *stream, int out, int signals)
 	return ret;
 }
 
-static int capture_open(struct mullion_cli *cli)
+/* Return: the file that was asked for, NULL: standard output. */
+static const char *capture_file(struct mullion_cli *cli)
 {
 	const char *file = mullion_cli_option(cli, 'w');
+
+	return file && strcmp(file, "-") ? file : NULL;
+}
+
+/* What is in the file is lost now: the daemon has agreed. */
+static int capture_open(const char *file)
+{
 	int fd;
 
-	if (!file || !strcmp(file, "-")) {
-		if (!isatty(STDOUT_FILENO))
-			return STDOUT_FILENO;
-		mullion_cli_usage(cli, "it would write a pcap file to this terminal; use -w FILE or a pipe");
-		return -EINVAL;
-	}
+	if (!file)
+		return STDOUT_FILENO;
 	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
 		mullion_report_error("cannot write", file, NULL, "%s", strerror(errno));
-	return fd < 0 ? -EIO : fd;
+	return fd;
+}
+
+/* Return: exit status. */
+static int capture_run(struct mullion_cli *cli, struct mullion_connection *stream, int signals)
+{
+	const char *file = capture_file(cli);
+	int out = capture_open(file);
+	int ret;
+
+	if (out < 0)
+		return cli->failure;
+	ret = capture_copy(stream, out, signals);
+	if (ret == -EPIPE) {
+		ret = 128 + SIGPIPE;
+	} else if (ret) {
+		mullion_report_error("cannot go on with the capture of", cli->argv[0],
+				     NULL, "%s", strerror(-ret));
+		ret = cli->failure;
+	}
+	if (file && close(out) < 0 && !ret) {
+		mullion_report_error("cannot write", file, NULL, "%s", strerror(errno));
+		ret = cli->failure;
+	}
+	return ret;
 }
 
 int mullion_cmd_network_capture(struct mullion_cli *cli)
@@ -217,38 +245,24 @@ int mullion_cmd_network_capture(struct mullion_cli *cli)
 	struct mullion_connection *stream = NULL;
 	char *path;
 	uint64_t bytes;
-	int out, signals, ret;
+	int signals, ret;
 
 	if (snap && mullion_report_parse_number(snap, 1, INT32_MAX, &bytes))
 		return mullion_cli_usage(cli, "`%s' is no number of bytes", snap);
-	out = capture_open(cli);
-	if (out < 0)
-		return out == -EINVAL ? MULLION_EXIT_USAGE : cli->failure;
+	if (!capture_file(cli) && isatty(STDOUT_FILENO))
+		return mullion_cli_usage(cli, "it would write a pcap file to this terminal; use -w FILE or a pipe");
 	path = capture_path(cli);
 	request.path = path;
 	signals = mullion_terminal_signals();
 	request.cancel = signals;
 	ret = path && signals >= 0 ? mullion_client_upgrade(&request, &stream) : -ENOMEM;
 	free(path);
-	if (ret) {
+	if (ret)
 		ret = ret == -EINTR ? 0 : cli->failure;
-	} else {
-		ret = capture_copy(stream, out, signals);
-		if (ret == -EPIPE) {
-			ret = 128 + SIGPIPE;
-		} else if (ret) {
-			mullion_report_error("cannot go on with the capture of", cli->argv[0],
-					     NULL, "%s", strerror(-ret));
-			ret = cli->failure;
-		}
-	}
+	else
+		ret = capture_run(cli, stream, signals);
 	mullion_client_close(stream);
 	if (signals >= 0)
 		close(signals);
-	if (out != STDOUT_FILENO && close(out) < 0 && !ret) {
-		mullion_report_error("cannot write", mullion_cli_option(cli, 'w'), NULL, "%s",
-				     strerror(errno));
-		ret = cli->failure;
-	}
 	return ret;
 }

@@ -296,6 +296,11 @@ class Words(Case):
         with open(file, encoding="ascii") as pcap:
             self.assertEqual(pcap.read(), "pcap ")
         self.expect(1, "network", "capture", "absent", "-w", file)
+        with open(file, encoding="ascii") as f:
+            self.assertNotEqual(f.read(), "", "a capture that was refused has emptied the file")
+        other = os.path.join(self.folder, "other.pcap")
+        self.expect(1, "network", "capture", "absent", "-w", other)
+        self.assertFalse(os.path.exists(other))
         self.expect(1, "network", "capture", "short", "-w", self.folder)
         self.expect(2, "network", "capture", "short", "--snap", "x")
         running = subprocess.Popen([self.program, "network", "capture", "long"], env=self.env,
