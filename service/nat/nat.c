@@ -27,6 +27,9 @@
  * sockets of the host are left alone until there is room: so the senders at the
  * other end are slowed down, as TCP means it.  Frames of guests go on being read.
  *
+ * libslirp never doubts that a guest still has the hardware address that it had;
+ * neighbour.c does.
+ *
  * Limits: those of libslirp: no IPv4 options, of ICMP only echo, connections begin
  * in a guest or at a forward, 16 ARP entries (beyond that, addresses are asked for
  * again and again).
@@ -50,6 +53,7 @@
 #include "../common/log.h"
 #include "../net/uplink.h"
 #include "dhcp.h"
+#include "neighbour.h"
 #include "reach.h"
 
 #define NAT_CONFIG_VERSION	4	/* with disable_dhcp */
@@ -80,6 +84,7 @@ struct mullion_nat {
 	struct pollfd *polls;	/* the first is the uplink's */
 	size_t poll_count, poll_room;
 	struct mullion_dhcp dhcp;
+	struct mullion_neighbours neighbours;
 	struct mullion_nat_reach reach;
 	struct mullion_log_limit limit;
 	uint8_t whole[MULLION_NET_FRAME_MAX];	/* a merged frame in one piece */
@@ -87,20 +92,45 @@ struct mullion_nat {
 
 /* ---- what libslirp calls ------------------------------------------------ */
 
-static ssize_t nat_send_packet(const void *data, size_t bytes, void *opaque)
+static int64_t nat_clock(void *opaque)
 {
-	struct mullion_nat *nat = opaque;
+	struct timespec now;
+
+	(void)opaque;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* @packet: that of the frame, as it was sent, untouched if it is none. */
+static void nat_send(struct mullion_nat *nat, const void *data, size_t bytes,
+		     struct mullion_packet *packet)
+{
 	struct mullion_frame frame = { .body_count = 1 };
 	struct iovec body;
 
 	if (bytes > MULLION_NET_FRAME_MAX ||
 	    mullion_packet_parse(&frame.packet, data, bytes, bytes) < 0)
-		return (ssize_t)bytes;
+		return;
 	body = (struct iovec){
 		(uint8_t *)data + frame.packet.head_bytes, bytes - frame.packet.head_bytes,
 	};
 	frame.body = &body;
 	mullion_uplink_send(nat->uplink, &frame);
+	*packet = frame.packet;
+}
+
+static ssize_t nat_send_packet(const void *data, size_t bytes, void *opaque)
+{
+	uint8_t question[MULLION_NEIGHBOUR_FRAME_BYTES];
+	struct mullion_packet packet = { 0 };
+	struct mullion_nat *nat = opaque;
+	size_t asked;
+
+	nat_send(nat, data, bytes, &packet);
+	asked = mullion_neighbour_ask(&nat->neighbours, &packet,
+				      (uint64_t)nat_clock(nat) / 1000000, question);
+	if (asked)
+		nat_send(nat, question, asked, &packet);
 	return (ssize_t)bytes;
 }
 
@@ -110,15 +140,6 @@ static void nat_guest_error(const char *message, void *opaque)
 
 	if (mullion_log_allowed(&nat->limit))
 		mullion_log(LOG_DEBUG, nat->name, "a guest's mistake: %s", message);
-}
-
-static int64_t nat_clock(void *opaque)
-{
-	struct timespec now;
-
-	(void)opaque;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
 static void *nat_timer_new(SlirpTimerCb fn, void *arg, void *opaque)
@@ -216,13 +237,15 @@ static void nat_deliver(struct mullion_nat *nat, const struct mullion_packet *pa
 {
 	Slirp *slirp;
 
+	mullion_neighbour_heard(&nat->neighbours, packet);
 	if (nat->ip4 && mullion_dhcp_is_request(packet)) {
 		uint8_t answer[MULLION_DHCP_FRAME_BYTES];
+		struct mullion_packet sent;
 		uint64_t now = (uint64_t)nat_clock(nat) / 1000000000;
 		size_t bytes = mullion_dhcp_answer(&nat->dhcp, packet, now, answer);
 
 		if (bytes)
-			nat_send_packet(answer, bytes, nat);
+			nat_send(nat, answer, bytes, &sent);
 		return;
 	}
 	slirp = nat_route(nat, packet);
@@ -374,6 +397,7 @@ static int nat_start_ip4(struct mullion_nat *nat, const struct mullion_nat_confi
 	};
 	mullion_be32_put(nat->dhcp.mac + 2, nat->dhcp.server);
 	nat->reach.dns4 = nat->dhcp.dns;
+	nat->neighbours.router4 = nat->dhcp.server;
 	if (nat->dhcp.count > MULLION_DHCP_LEASES_MAX)
 		nat->dhcp.count = MULLION_DHCP_LEASES_MAX;
 	nat->ip4 = slirp_new(&slirp, &nat_callbacks, nat);

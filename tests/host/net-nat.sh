@@ -4,8 +4,8 @@
 # A network namespace as a guest of a network with the NAT as its uplink: a lease
 # by DHCP, the host's server from inside, a server inside by a forward from the
 # host, a second guest beside it.  The switch is killed in the middle of a
-# connection through the NAT, which goes on; the NAT is killed, and new connections
-# work.
+# connection through the NAT, which goes on, and so does one whose guest takes
+# another hardware address; the NAT is killed, and new connections work.
 # shellcheck source=tests/host/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_namespaces busybox curl python3 ping
@@ -78,6 +78,51 @@ wait $slow || fail "the connection through $kills switches: $(cat slow.err)"
 expect "what came through $kills switches" "$sum" "$(sha256sum <slow)"
 [ "$(shown a services.0.generation)" -gt "$generation" ] || fail "no switch was replaced"
 info "a connection through the NAT went on through $kills switches"
+
+# ---- a guest with another address, which only receives ----
+cat >speaker.py <<'END'
+import os, socket, sys, time
+listener = socket.create_server((sys.argv[1], 0), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+print("port", listener.getsockname()[1], flush=True)
+connection, _ = listener.accept()
+connection.sendall(b"one\n")
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.1)
+connection.sendall(b"two\n")
+connection.recv(1)
+END
+cat >listener.py <<'END'
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+for line in connection.makefile():
+    print(line, end="", flush=True)
+    if line == "two\n":
+        break
+END
+number=5
+goes_on() {	# ROUTER HOST
+	local port
+	number=$((number + 1))
+	server "speaker$number" python3 speaker.py "$2" "$PWD/go$number"
+	wait_until 60 grep -q port "speaker$number.log" || fail "no speaker: $(cat "speaker$number.log")"
+	port=$(sed -n 's/^port //p' "speaker$number.log")
+	server "listener$number" ip netns exec "mt$$-a" python3 listener.py "$1" "$port"
+	wait_until 60 grep -qx one "listener$number.log" || fail "not the first line: $(cat "listener$number.log")"
+	in_ns a ip link set eth0 address "02:99:00:00:00:0$number"
+	touch "go$number"
+	wait_until 120 grep -qx two "listener$number.log" ||
+		fail "a connection by $1 stands still with another address: $(cat "listener$number.log")"
+}
+goes_on 10.0.2.2 127.0.0.1
+has_prefix() {
+	in_ns a ip -6 addr show dev eth0 | grep -q 'inet6 fd00:6d75::.* dynamic'
+}
+if [ -e /proc/sys/net/ipv6/conf/lo ] && ip -6 addr show dev lo | grep -q '::1/128'; then
+	wait_until 60 has_prefix || fail "no IPv6 address"
+	goes_on fd00:6d75::2 ::1
+else
+	info "this host has no ::1"
+fi
 
 # ---- a NAT that dies is replaced ----
 nat_pid() {

@@ -14,6 +14,7 @@
 
 #include "../../service/nat/dhcp.h"
 #include "../../service/nat/forward.h"
+#include "../../service/nat/neighbour.h"
 #include "../../service/nat/reach.h"
 #include "../lib/net_frame.h"
 
@@ -416,6 +417,92 @@ static void test_reach(void **state)
 	}
 }
 
+/* A frame between the router and a guest, in either direction. */
+static const struct mullion_packet *between(int version, bool to_guest, uint8_t mac)
+{
+	static struct mullion_packet packet;
+	struct net_spec spec = {
+		.version = version, .protocol = 17, .from_port = 1, .to_port = 2,
+		.payload = (const uint8_t *)"0123456789", .payload_bytes = 10,
+	};
+	const uint8_t guest[6] = { 2, 0, 0, 0, 0, mac };
+	struct net_layout layout;
+
+	inet_pton(version == 6 ? AF_INET6 : AF_INET, version == 6 ? "fd00:6d75::15" : "10.0.2.15",
+		  to_guest ? spec.to : spec.from);
+	memcpy(to_guest ? spec.mac_to : spec.mac_from, guest, 6);
+	spec.mac_from[0] = to_guest ? 0x52 : 2;
+	net_frame_build(&spec, frame, &layout);
+	assert_int_equal(mullion_packet_parse(&packet, frame, layout.bytes, layout.bytes), 0);
+	return &packet;
+}
+
+static void check_question(int version, const uint8_t *question, size_t bytes)
+{
+	struct mullion_packet packet;
+	uint8_t pseudo[40] = { 0 };
+
+	assert_int_equal(mullion_packet_parse(&packet, question, bytes, bytes), 0);
+	assert_true(packet.multicast);
+	if (version == 4) {
+		assert_int_equal(bytes, 42);
+		assert_memory_equal(question, "\xff\xff\xff\xff\xff\xff\x52\x55\x0a\0\2\2\x08\x06", 14);
+		assert_memory_equal(question + 14, "\0\1\x08\0\6\4\0\1", 8);
+		assert_memory_equal(question + 28, "\x0a\0\2\2", 4);
+		assert_memory_equal(question + 38, "\x0a\0\2\x0f", 4);
+		return;
+	}
+	assert_int_equal(bytes, MULLION_NEIGHBOUR_FRAME_BYTES);
+	assert_memory_equal(question, "\x33\x33\xff\0\0\x15\x52\x56\0\0\0\2", 12);
+	assert_int_equal(packet.ip_version, 6);
+	assert_int_equal(packet.protocol, 58);
+	assert_int_equal(packet.ip_end, bytes);
+	assert_int_equal(question[54], 135);
+	assert_memory_equal(question + 54 + 8, "\xfd\0\x6d\x75\0\0\0\0\0\0\0\0\0\0\0\x15", 16);
+	memcpy(pseudo, question + 22, 32);
+	pseudo[35] = 32;
+	pseudo[39] = 58;
+	assert_int_equal(net_sum(net_sum(0, pseudo, 40), question + 54, 32), 0xffff);
+}
+
+static void test_neighbours(void **state)
+{
+	static struct mullion_neighbours neighbours = { .router4 = SERVER };
+	uint8_t question[MULLION_NEIGHBOUR_FRAME_BYTES];
+	uint64_t now = 1000;
+	size_t bytes;
+
+	(void)state;
+	for (int version = 4; version <= 6; version += 2) {
+		/* it answers: never asked, however long the pauses are */
+		for (int i = 0; i < 10; i++, now += 5000) {
+			assert_int_equal(mullion_neighbour_ask(&neighbours, between(version, true, 1),
+							       now, question), 0);
+			mullion_neighbour_heard(&neighbours, between(version, false, 1));
+		}
+		/* it does not: now and then */
+		for (int i = 0; i < 30; i++, now += 100) {
+			bytes = mullion_neighbour_ask(&neighbours, between(version, true, 1), now,
+						      question);
+			assert_int_equal(bytes != 0, i == 4 || i == 14 || i == 24);
+			if (bytes)
+				check_question(version, question, bytes);
+		}
+		/* it speaks from elsewhere: at once, until frames go there */
+		now += 5000;
+		mullion_neighbour_heard(&neighbours, between(version, false, 2));
+		bytes = mullion_neighbour_ask(&neighbours, between(version, true, 1), now, question);
+		assert_true(bytes);
+		check_question(version, question, bytes);
+		assert_int_equal(mullion_neighbour_ask(&neighbours, between(version, true, 1), now + 1,
+						       question), 0);
+		mullion_neighbour_heard(&neighbours, between(version, false, 2));
+		assert_int_equal(mullion_neighbour_ask(&neighbours, between(version, true, 2),
+						       now + 2000, question), 0);
+		now += 10000;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_wishes),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
