@@ -185,7 +185,6 @@ void service_attach_make_queues(struct mullion_device *device, int event_index)
 		mullion_sq_consumer_disarm(&queue->cmd);
 		mullion_sq_producer_disarm(&queue->rsp);
 		queue->blocked = 0;
-		queue->held = false;
 	}
 }
 

@@ -124,7 +124,7 @@ static int main_arm_messages(struct mullion_device *device)
 
 		if (queue->blocked)
 			work |= main_arm_room(queue);
-		else if (!queue->held)
+		else
 			work |= mullion_sq_consumer_arm(&queue->cmd) != 0;
 	}
 	return work;

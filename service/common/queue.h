@@ -8,7 +8,7 @@
  * rings where the client wants it; a class that has much to say may do so
  * earlier with the two functions below.  Before the loop sleeps, the layer asks
  * to be woken for each pair: by its next message, or, where @blocked, by so much
- * room in rsp; a pair that is @held is not asked about.
+ * room in rsp.
  */
 #ifndef MULLION_SERVICE_QUEUE_H
 #define MULLION_SERVICE_QUEUE_H
@@ -25,7 +25,6 @@
  * @cmd: from the client; the service consumes
  * @rsp: to the client; the service produces
  * @rung: the client is to be rung at the end of the turn
- * @held: the class takes nothing from cmd until it says so
  * @blocked: the class takes nothing from cmd until so many slots of rsp are free
  * @vector: the client's doorbell
  */
@@ -33,7 +32,6 @@ struct mullion_queue {
 	struct mullion_sq cmd;
 	struct mullion_sq rsp;
 	bool rung;
-	bool held;
 	uint32_t blocked;
 	uint32_t vector;
 };

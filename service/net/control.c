@@ -20,9 +20,8 @@
  *   transmits go unanswered, because they are from before, and the link's state
  *   is told after the next enable.
  * - A client with batches posts nothing after a disable, but what it posted on
- *   other pairs may still lie in their rings.  So these are emptied first, and
- *   queue pair 0 is held until then.  A pause ends the wait: posts that are taken
- *   after it, but are from before, do not count.
+ *   other pairs may still lie in their rings.  Posts of the messages that lie there
+ *   at the acknowledgement do not count when they are taken.
  *
  * A second request while a disable waits ends the wait: one answer for each.
  *
@@ -116,11 +115,8 @@ static void control_settle_pair(struct net_queue *q)
 
 	net_flush(q);
 	mullion_queue_publish(q->ring);
-	if (!q->undrained)
-		return;
-	/* The end was not waited for: what lies there still is from before. */
+	/* An index out of range is for who takes from it to see. */
 	pending = mullion_sq_pending(&q->ring->cmd);
-	q->undrained = false;
 	q->outdated = pending > 0 ? (uint32_t)pending : 0;
 }
 
@@ -129,7 +125,6 @@ void net_control_finish_disable(struct net_nic *nic)
 	if (!nic->disabling)
 		return;
 	nic->disabling = false;
-	nic->queues[0].ring->held = false;
 	mullion_loop_timer_stop(&nic->timer);
 	net_withdraw(nic);
 	for (unsigned int i = 1; i < NET_PAIRS; i++)
@@ -157,13 +152,8 @@ static bool control_is_quiet(struct net_nic *nic)
 {
 	uint64_t now;
 
-	if (nic->batch) {
-		for (unsigned int i = 1; i < NET_PAIRS; i++) {
-			if (nic->queues[i].undrained)
-				return false;
-		}
+	if (nic->batch)
 		return true;
-	}
 	now = net_now();
 	if (now >= nic->deadline)
 		return true;
@@ -183,11 +173,7 @@ static void control_disable(struct net_nic *nic, uint64_t context)
 	nic->settled = net_now() + CONTROL_SETTLE_NS;
 	nic->deadline = net_now() + CONTROL_WAIT_NS;
 	nic->owed_until = 0;
-	if (nic->batch) {
-		nic->queues[0].ring->held = true;
-		for (unsigned int i = 1; i < NET_PAIRS; i++)
-			nic->queues[i].undrained = true;
-	} else {
+	if (!nic->batch) {
 		mullion_loop_timer_start(&nic->timer, CONTROL_TICK_MS, true,
 					 control_tick, NULL);
 		/* They are not to be used any more; those to come are dropped. */

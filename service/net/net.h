@@ -73,8 +73,7 @@ struct net_queue {
 	struct net_queue *dirty_next;
 	bool dirty;			/* in net.dirty */
 	bool used;			/* was posted to in this epoch */
-	bool undrained;			/* a disable waits for its end: control.c */
-	uint32_t outdated;		/* messages to come, whose posts do not count */
+	uint32_t outdated;		/* messages to come, whose posts do not count: control.c */
 	uint32_t posted;		/* of buffers[]; used from the end */
 	uint32_t dropped;		/* frames, not told yet */
 	uint32_t received;		/* of entries[] */

@@ -191,7 +191,6 @@ static void nic_forget_epoch(struct net_nic *nic)
 		struct net_queue *q = &nic->queues[i];
 
 		q->used = false;
-		q->undrained = false;
 		q->outdated = 0;
 		q->received = 0;
 		q->done = 0;

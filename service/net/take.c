@@ -471,7 +471,7 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 	unsigned int n = 0;
 
 	ring->blocked = 0;
-	while (net.work < end && nic->serving && !ring->held) {
+	while (net.work < end && nic->serving) {
 		const void *slot = NULL;
 		int ret = take_pending(q);
 
@@ -479,10 +479,8 @@ static unsigned int take_queue(struct net_nic *nic, struct net_queue *q)
 			net_nic_fault(nic);
 			return n;
 		}
-		if (!ret) {
-			q->undrained = false;
+		if (!ret)
 			break;
-		}
 		if (!net_room(q, TAKE_ANSWERS)) {
 			ring->blocked = TAKE_ANSWERS;
 			break;
