@@ -11,6 +11,7 @@
 #include "ext.h"
 #include "io.h"
 #include "service.h"
+#include "state.h"
 
 /* ---- messages ------------------------------------------------------------ */
 
@@ -160,7 +161,7 @@ struct mullion_net_config {
 
 MULLION_ABI_SIZE(struct mullion_net_config, 64);
 
-/* ---- counters: class_state of the port's channel record in the state area ----- */
+/* ---- class_state of the port's channel record in the state area --------------- */
 
 struct mullion_net_counters {
 	__u64 rx_frames;	/* from the guest, well formed */
@@ -181,6 +182,18 @@ struct mullion_net_counters {
 	__u64 control;		/* control messages */
 	__u64 tx_mtu;		/* dropped: larger than the port's MTU allows */
 } MULLION_PACKED;
+
+/* With room for counters to come. */
+struct mullion_net_port_state {
+	struct mullion_net_counters counters;
+	__u8 pad[512 - sizeof(struct mullion_net_counters)];
+	__u8 mac[6];		/* in use: the administrator's or the guest's choice */
+	__u8 reserved[2];
+} MULLION_PACKED;
+
+MULLION_ABI_OFFSET(struct mullion_net_port_state, mac, 512);
+_Static_assert(sizeof(struct mullion_net_port_state) <= MULLION_STATE_CLASS_BYTES,
+	       "it fits into a channel record");
 
 /* The uplink's and the mirror's, in the state object of the name below. */
 struct mullion_net_uplink_counters {

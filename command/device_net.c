@@ -153,19 +153,36 @@ uint64_t mullion_net_device_talked(const struct mullion_state_channel *record)
 	return *(const volatile __u64 *)(const void *)&counters->control;
 }
 
+void mullion_net_mac_describe(const struct mullion_state_channel *record,
+			      const struct mullion_net_spec *spec, json_t *out)
+{
+	static const uint8_t none[6];
+	char text[MULLION_MAC_TEXT];
+	uint8_t mac[6];
+
+	if (!record)
+		return;
+	memcpy(mac, record->class_state + offsetof(struct mullion_net_port_state, mac),
+	       sizeof(mac));
+	if (memcmp(mac, none, sizeof(mac)) && memcmp(mac, spec->mac, sizeof(mac)))
+		json_object_set_new(out, "mac_in_use",
+				    json_string(mullion_mac_text(mac, text)));
+}
+
 void mullion_net_device_describe(const struct mullion_cp_device *device,
 				 const struct mullion_state_channel *record, json_t *out)
 {
 	const struct mullion_net_device *own = device->own;
 	const struct mullion_nic *nic = own->nic;
+	json_t *port = mullion_net_spec_describe(&nic->spec, nic->network->def->mtu);
 	char mac[MULLION_MAC_TEXT];
 
 	json_object_set_new(out, "summary",
 			    json_sprintf("%s %s%s", nic->spec.network,
 					 mullion_mac_text(nic->spec.mac, mac),
 					 nic->spec.link_up ? "" : " link down"));
-	json_object_set_new(out, "port",
-			    mullion_net_spec_describe(&nic->spec, nic->network->def->mtu));
+	mullion_net_mac_describe(record, &nic->spec, port);
+	json_object_set_new(out, "port", port);
 	if (record)
 		mullion_net_counters_describe(record, json_object_get(out, "counters"));
 }

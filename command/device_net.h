@@ -42,6 +42,14 @@ int mullion_net_device_set(struct mullion_cp_device *device, const char *changes
  */
 void mullion_net_counters_describe(const struct mullion_state_channel *record, json_t *out);
 
+/**
+ * mullion_net_mac_describe() - add the address that a guest has chosen for itself
+ * @record: hostile: only printed; or NULL
+ * @out: schema Port or NetworkPort; untouched while the port has @spec's
+ */
+void mullion_net_mac_describe(const struct mullion_state_channel *record,
+			      const struct mullion_net_spec *spec, json_t *out);
+
 /* The class's device operations, for its row. */
 uint64_t mullion_net_device_talked(const struct mullion_state_channel *record);
 void mullion_net_device_release(struct mullion_cp_device *device);

@@ -56,6 +56,7 @@ static json_t *describe_port(const struct mullion_network *n, const struct mulli
 	json_object_update(out, port);
 	json_decref(port);
 	record = d ? mullion_state_memory_channel(n->service->memory, &d->uuid) : NULL;
+	mullion_net_mac_describe(record, &nic->spec, out);
 	if (record)
 		mullion_net_counters_describe(record, counters);
 	json_object_set_new(out, "counters", counters);

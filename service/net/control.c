@@ -225,7 +225,7 @@ static void control_macaddr(struct net_nic *nic, uint64_t context, const uint8_t
 {
 	struct uiscmdrsp_net *message;
 
-	mullion_filter_set_mac(&nic->port.filter, mac);
+	net_nic_set_mac(nic, mac);
 	message = control_message(nic, NET_MACADDR_ACK);
 	if (!message)
 		return;

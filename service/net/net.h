@@ -92,7 +92,8 @@ struct net_nic {
 	struct net_port port;
 	struct mullion_device *device;
 	const struct mullion_memory *memory;
-	struct mullion_net_counters *counters;
+	struct mullion_net_port_state *state;	/* what the command partition sees */
+	struct mullion_net_counters *counters;	/* of it */
 	bool serving;
 	bool enabled;			/* by the client */
 	bool link_up;
@@ -173,6 +174,8 @@ bool net_mirror_wants(const struct net_port *port);
 
 /* After a change of what that depends on: can frames be delivered? */
 void net_nic_update(struct net_nic *nic);
+/* Another address, if it may have that. */
+void net_nic_set_mac(struct net_nic *nic, const uint8_t *mac);
 /* The answer is not to be waited for: its index is out of range. */
 void net_nic_fault(struct net_nic *nic);
 

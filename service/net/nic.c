@@ -34,6 +34,17 @@ void net_nic_update(struct net_nic *nic)
 	nic->port.open = nic->serving && nic->enabled && nic->link_up;
 }
 
+static void nic_show_mac(struct net_nic *nic)
+{
+	memcpy(nic->state->mac, nic->port.filter.mac, sizeof(nic->state->mac));
+}
+
+void net_nic_set_mac(struct net_nic *nic, const uint8_t *mac)
+{
+	mullion_filter_set_mac(&nic->port.filter, mac);
+	nic_show_mac(nic);
+}
+
 void net_nic_fault(struct net_nic *nic)
 {
 	mullion_device_fault(nic->device, MULLION_FAULT_INDEX,
@@ -83,6 +94,7 @@ static int nic_apply(struct net_nic *nic, const struct mullion_net_port *config)
 	mullion_limit_set(&nic->rate, config->rate, config->burst, net_now());
 	mullion_limit_set(&nic->rate_to, config->rate_to, config->burst_to, net_now());
 	nic->port.plain = nic_is_plain(nic);
+	nic_show_mac(nic);
 	net_nic_update(nic);
 	net.version++;
 	return 0;
@@ -118,7 +130,8 @@ int net_start(struct mullion_device *device, const void *config, size_t bytes,
 	nic->device = device;
 	nic->port.nic = nic;
 	nic->memory = mullion_device_memory(device);
-	nic->counters = (void *)mullion_device_channel_state(device)->class_state;
+	nic->state = (void *)mullion_device_channel_state(device)->class_state;
+	nic->counters = &nic->state->counters;
 	for (unsigned int i = 0; i < NET_PAIRS; i++) {
 		nic->queues[i].nic = nic;
 		nic->queues[i].ring = &rings[i];
@@ -151,7 +164,7 @@ int net_reconfigure(struct mullion_device *device, const void *config, size_t by
 	 * is there.
 	 */
 	if (!memcmp(given, nic->config.mac, sizeof(given)) || (nic->serving && !nic->batch))
-		mullion_filter_set_mac(&nic->port.filter, own);
+		net_nic_set_mac(nic, own);
 	if (memcmp(own, nic->port.filter.mac, sizeof(own))) {
 		mullion_fdb_forget(net.fdb, &nic->port.fdb);
 		/* s-Par's guests know no such message. */
@@ -213,7 +226,7 @@ void net_epoch_begin(struct mullion_device *device, bool fresh)
 	nic->slot_ext = features & MULLION_EXTF_SLOT_EXT;
 	if (fresh) {
 		mullion_fdb_forget(net.fdb, &nic->port.fdb);
-		mullion_filter_set_mac(&nic->port.filter, nic->config.mac);
+		net_nic_set_mac(nic, nic->config.mac);
 	}
 	net_nic_update(nic);
 }

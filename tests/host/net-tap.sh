@@ -149,8 +149,14 @@ asked() {
 	[ "$(port lan a counters.control)" -gt "$before" ]
 }
 wait_until 60 asked || fail "the switch was not told the new address"
+uses() {	# ADDRESS
+	[ "$(port lan a mac_in_use 2>/dev/null)" = "$1" ]
+}
+wait_until 60 uses 02:aa:bb:cc:dd:ee || fail "the network does not show the address that a uses"
+expect "address that a uses" 02:aa:bb:cc:dd:ee "$(shown a devices.0.port.mac_in_use)"
 "$mullion" device set a "$(port lan a device)" mac=02:11:11:11:11:11 >/dev/null
 wait_until 60 mac_is a 02:11:11:11:11:11 || fail "the administrator's address did not come"
+wait_until 60 uses "" || fail "an address besides the administrator's"
 "$mullion" device set b "$(port lan b device)" lock=mac >/dev/null
 own=$(port lan b mac)
 in_ns b ip link set eth0 address 02:aa:bb:cc:dd:ff

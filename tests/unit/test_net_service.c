@@ -704,6 +704,7 @@ static void links_and_addresses_change(void **state)
 	net_peer_take(&peer[1]);
 	assert_int_equal(net_peer_count(&peer[1], NET_MACADDR), 1);
 	assert_memory_equal(net_peer_event(&peer[1], NET_MACADDR, 0)->mac, config[1].mac, 6);
+	assert_memory_equal(nic(1)->state->mac, config[1].mac, 6);
 	assert_memory_equal(((struct visor_io_channel *)bus[1].channel)->vnic.macaddr,
 			    config[1].mac, 6);
 	/* the guest does; and may not when it is locked */
@@ -723,6 +724,7 @@ static void links_and_addresses_change(void **state)
 		assert_int_equal(net_peer_count(&peer[1], NET_MACADDR_ACK), 1);
 		assert_memory_equal(net_peer_event(&peer[1], NET_MACADDR_ACK, 0)->mac,
 				    locked ? config[1].mac : other, 6);
+		assert_memory_equal(nic(1)->state->mac, locked ? config[1].mac : other, 6);
 	}
 	/* an epoch of another driver begins with the administrator's */
 	assert_memory_equal(((struct visor_io_channel *)bus[1].channel)->vnic.macaddr,
