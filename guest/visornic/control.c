@@ -88,16 +88,17 @@ static bool talk_push(struct visornic *nic)
  * @nic: the interface
  * @what: VISORNIC_SEND_*; what they say is in @nic->talk
  *
- * Context: any but interrupts.
+ * Context: any.
  */
 void visornic_talk_send(struct visornic *nic, u32 what)
 {
 	bool ring;
+	unsigned long flags;
 
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	nic->talk.pending |= what;
 	ring = talk_push(nic);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	if (ring)
 		visorbus_device_ring(nic->dev, 0);
 }
@@ -118,12 +119,14 @@ void visornic_talk_flush(struct visornic *nic)
  */
 void visornic_talk_forget(struct visornic *nic)
 {
-	spin_lock_bh(&nic->queues[0].lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	nic->talk.pending = 0;
 	nic->talk.enable_context = 0;
 	nic->talk.mac_context = 0;
 	WRITE_ONCE(nic->enabled, false);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	wake_up_all(&nic->wait);
 }
 
@@ -131,11 +134,12 @@ void visornic_talk_forget(struct visornic *nic)
 static void control_set_receiving(struct visornic *nic, bool receiving)
 {
 	unsigned int i;
+	unsigned long flags;
 
 	for (i = 0; i < nic->queue_count; i++) {
-		spin_lock_bh(&nic->queues[i].lock);
+		spin_lock_irqsave(&nic->queues[i].lock, flags);
 		WRITE_ONCE(nic->receiving, receiving);
-		spin_unlock_bh(&nic->queues[i].lock);
+		spin_unlock_irqrestore(&nic->queues[i].lock, flags);
 	}
 }
 
@@ -180,13 +184,14 @@ void visornic_napi_on(struct visornic *nic)
 static void control_ask_enable(struct visornic *nic, bool enable)
 {
 	struct visornic_talk *talk = &nic->talk;
+	unsigned long flags;
 
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	WRITE_ONCE(nic->enabled, false);
 	talk->enable = enable;
 	talk->enable_asked = jiffies;
 	WRITE_ONCE(talk->enable_context, ++talk->context);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	visornic_talk_send(nic, VISORNIC_SEND_ENABLE);
 }
 
@@ -201,6 +206,7 @@ void visornic_begin(struct visornic *nic)
 	struct visornic_talk *talk = &nic->talk;
 	u32 what = VISORNIC_SEND_PROMISC;
 	unsigned int i;
+	unsigned long flags;
 
 	lockdep_assert_held(&nic->control);
 	netif_tx_disable(nic->netdev);
@@ -213,7 +219,7 @@ void visornic_begin(struct visornic *nic)
 		visornic_rx_post(&nic->queues[i], 1);
 		local_bh_enable();
 	}
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	if (nic->offload)
 		what |= VISORNIC_SEND_OFFLOADS;
 	if (nic->batch && nic->mac_changed) {
@@ -223,7 +229,7 @@ void visornic_begin(struct visornic *nic)
 		talk->mac_asked = false;
 	}
 	talk->pending |= what;
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	control_ask_enable(nic, true);
 	visornic_napi_on(nic);
 }
@@ -369,9 +375,11 @@ static void control_mac_news(struct visornic *nic, const u8 *mac)
  */
 void visornic_mac_news(struct visornic *nic, const u8 *mac)
 {
-	spin_lock_bh(&nic->queues[0].lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	control_mac_news(nic, mac);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 }
 
 static void control_mac(struct visornic *nic, const struct net_pkt_macaddr *m,
@@ -412,6 +420,7 @@ void visornic_control(struct visornic_queue *q, u32 type,
 	struct visornic *nic = q->nic;
 	struct net_pkt_enbdis enbdis;
 	struct net_pkt_macaddr macaddr;
+	unsigned long flags;
 
 	memcpy(&enbdis, &slot->rsp.net.enbdis, sizeof(enbdis));
 	memcpy(&macaddr, &slot->rsp.net.macaddr, sizeof(macaddr));
@@ -421,7 +430,7 @@ void visornic_control(struct visornic_queue *q, u32 type,
 		q->rx_stats.invalid++;
 		return;
 	}
-	spin_lock_bh(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	switch (type) {
 	case NET_RCV_ENBDIS_ACK:
 		control_enable_answer(nic, &enbdis);
@@ -436,7 +445,7 @@ void visornic_control(struct visornic_queue *q, u32 type,
 	default:
 		q->rx_stats.invalid++;
 	}
-	spin_unlock_bh(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 /* ---- addresses -------------------------------------------------------------------------- */
@@ -460,6 +469,7 @@ int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 	struct visornic_talk *talk = &nic->talk;
 	bool answered, same, over;
 	u64 context;
+	unsigned long flags;
 
 	if (!nic->batch)
 		return -EOPNOTSUPP;
@@ -468,23 +478,23 @@ int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 				VISORNIC_ANSWER_SECONDS * HZ) ||
 	    READ_ONCE(nic->removing))
 		return -EAGAIN;
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	ether_addr_copy(talk->mac, mac);
 	context = ++talk->context;
 	WRITE_ONCE(talk->mac_context, context);
 	talk->mac_asked = true;
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	visornic_talk_send(nic, VISORNIC_SEND_MAC);
 	wait_event_timeout(nic->wait, control_mac_over(nic, context),
 			   VISORNIC_ANSWER_SECONDS * HZ);
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	answered = talk->mac_answered == context && visornic_live(nic);
 	same = ether_addr_equal(talk->mac, mac);
 	over = talk->mac_context != context;
 	talk->mac_asked = false;
 	if (!over)
 		WRITE_ONCE(talk->mac_context, 0);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	if (answered)
 		return same ? 0 : -EPERM;
 	/* It may have taken the address and not said so. */
@@ -505,13 +515,14 @@ void visornic_mac_work(struct work_struct *work)
 					    struct visornic, mac_work);
 	u8 mac[ETH_ALEN] __aligned(2);
 	bool news;
+	unsigned long flags;
 
 	rtnl_lock();
-	spin_lock_bh(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	news = nic->talk.mac_news;
 	nic->talk.mac_news = false;
 	ether_addr_copy(mac, nic->talk.mac_told);
-	spin_unlock_bh(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	if (news)
 		nic->mac_changed = false;
 	if (news && !ether_addr_equal(mac, nic->netdev->dev_addr)) {

@@ -46,11 +46,12 @@
 void visornic_set_state(struct visornic *nic, enum visornic_state state)
 {
 	unsigned int i;
+	unsigned long flags;
 
 	for (i = 0; i < nic->queue_count; i++) {
-		spin_lock_bh(&nic->queues[i].lock);
+		spin_lock_irqsave(&nic->queues[i].lock, flags);
 		WRITE_ONCE(nic->state, state);
-		spin_unlock_bh(&nic->queues[i].lock);
+		spin_unlock_irqrestore(&nic->queues[i].lock, flags);
 	}
 	wake_up_all(&nic->wait);
 }
@@ -307,13 +308,14 @@ static void recover_watch_enable(struct visornic *nic)
 {
 	struct visornic_talk *talk = &nic->talk;
 	bool late;
+	unsigned long flags;
 
-	spin_lock(&nic->queues[0].lock);
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	late = talk->enable_context && talk->enable &&
 	       time_after(jiffies, talk->enable_asked + VISORNIC_STUCK_SECONDS * HZ);
 	if (late)
 		talk->enable_asked = jiffies;
-	spin_unlock(&nic->queues[0].lock);
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	if (!late)
 		return;
 	nic->answer_timeouts++;
@@ -347,16 +349,17 @@ void visornic_watch(struct visornic_queue *q)
 	struct visornic *nic = q->nic;
 	bool stuck, waiting;
 	u32 taken;
+	unsigned long flags;
 
 	if (time_before(jiffies, q->watch_next) || !visornic_live(nic))
 		return;
 	q->watch_next = jiffies + HZ;
 	if (!q->index)
 		recover_watch_enable(nic);
-	spin_lock(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	waiting = visornic_slots(q, INT_MAX) < (int)q->cmd->max_slots - 1;
 	taken = q->cmd->tail;
-	spin_unlock(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 	stuck = recover_waits(&q->cmd_watch, taken, waiting);
 	stuck |= recover_waits(&q->tx_watch, q->tx_tail,
 			       q->tx_tail != READ_ONCE(q->tx_head));

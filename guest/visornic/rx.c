@@ -106,10 +106,11 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 	struct visornic *nic = q->nic;
 	bool ring = false;
 	int rc = 0;
+	unsigned long flags;
 
 	if (q->index >= nic->pairs || q->free_count < max(at_least, 1U))
 		return;
-	spin_lock(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	/* Under the lock: after a disable nothing is posted. */
 	if (READ_ONCE(nic->receiving) && visornic_running(nic)) {
 		/* One slot is left to control messages. */
@@ -130,7 +131,7 @@ void visornic_rx_post(struct visornic_queue *q, u32 at_least)
 		if (visornic_running(nic))
 			ring = visornic_publish(q);
 	}
-	spin_unlock(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 	if (ring)
 		visorbus_device_ring(nic->dev, 2 * q->index);
 }

@@ -58,14 +58,15 @@ static int selftest_service(struct visornic *nic)
 static bool selftest_taken(struct visornic_queue *q)
 {
 	bool taken = false;
+	unsigned long flags;
 
-	spin_lock_bh(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	if (visornic_live(q->nic))
 		taken = visornic_slots(q, INT_MAX) ==
 			(int)(q->cmd->max_slots - 1 -
 			      mullion_sq_distance(q->cmd, q->cmd->published,
 						  q->cmd->head));
-	spin_unlock_bh(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 	return taken;
 }
 

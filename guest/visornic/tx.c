@@ -256,8 +256,9 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 	struct visornic_frame *frame;
 	bool ring = false, flush;
 	int rc = -ENETDOWN;
+	unsigned long flags;
 
-	spin_lock(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	/* Under the lock: pause takes it to be the last to change the state. */
 	if (likely(visornic_running(q->nic)))
 		rc = visornic_slot_xmit(q, visornic_cookie(q, q->tx_head),
@@ -270,7 +271,7 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 			ring = visornic_publish(q);
 			visornic_slot_wait(q);
 		}
-		spin_unlock(&q->lock);
+		spin_unlock_irqrestore(&q->lock, flags);
 		tx_undo(q->nic, tx);
 		/* There may be a slot again: NAPI is to have a look. */
 		if (rc == -EAGAIN)
@@ -292,7 +293,7 @@ static int tx_send(struct visornic_queue *q, struct netdev_queue *txq,
 	if (tx_stop(q, txq) || flush || q->batch_bytes >= VISORNIC_BATCH_BYTES ||
 	    q->batch_count == MULLION_NET_BATCH_MAX)
 		ring = visornic_publish(q);
-	spin_unlock(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 out:
 	if (ring)
 		visorbus_device_ring(q->nic->dev, 2 * q->index);
@@ -308,6 +309,7 @@ out:
 void visornic_tx_flush(struct visornic_queue *q)
 {
 	bool ring = false;
+	unsigned long flags;
 
 	/*
 	 * Not only to be quick: a fault is logged with the lock held, and the
@@ -315,10 +317,10 @@ void visornic_tx_flush(struct visornic_queue *q)
 	 */
 	if (!visornic_running(q->nic))
 		return;
-	spin_lock(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	if (visornic_running(q->nic))
 		ring = visornic_publish(q);
-	spin_unlock(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 	if (ring)
 		visorbus_device_ring(q->nic->dev, 2 * q->index);
 }
@@ -448,6 +450,7 @@ void visornic_tx_wake(struct visornic_queue *q)
 {
 	struct netdev_queue *txq = netdev_get_tx_queue(q->nic->netdev, q->index);
 	bool slots;
+	unsigned long flags;
 
 	/* pairs with those in tx_stop() and visornic_start_xmit() */
 	smp_mb();
@@ -455,12 +458,12 @@ void visornic_tx_wake(struct visornic_queue *q)
 	    !READ_ONCE(q->nic->enabled) || !visornic_running(q->nic) ||
 	    !tx_much_room(q))
 		return;
-	spin_lock(&q->lock);
+	spin_lock_irqsave(&q->lock, flags);
 	slots = visornic_slots(q, 2 * VISORNIC_SLOTS_SPARE) >=
 		min_t(int, 2 * VISORNIC_SLOTS_SPARE, q->cmd->max_slots - 1);
 	if (!slots && visornic_slot_wait(q) > 0)
 		slots = visornic_slots(q, INT_MAX) >= VISORNIC_SLOTS_SPARE;
-	spin_unlock(&q->lock);
+	spin_unlock_irqrestore(&q->lock, flags);
 	if (!slots)
 		return;
 	q->tx_stats.wakes++;

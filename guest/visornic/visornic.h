@@ -47,6 +47,9 @@
  *   visornic.state		every pair's lock, to change it
  *   visornic.opened, .pairs	visornic.control
  *
+ * A pair's lock is taken with interrupts off, because netconsole sends from
+ * interrupts.
+ *
  * rtnl_lock() is outside visornic.control, which is outside all other locks.
  * Pause and resume do not take rtnl_lock(): who holds it may be waiting for the
  * service, and so for them.

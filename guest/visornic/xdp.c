@@ -33,6 +33,7 @@ static int xdp_set(struct net_device *netdev, struct bpf_prog *prog,
 {
 	struct visornic *nic = netdev_priv(netdev);
 	struct bpf_prog *old = rtnl_dereference(nic->xdp_prog);
+	unsigned long flags;
 
 	if (prog && netdev->mtu > visornic_xdp_mtu()) {
 		NL_SET_ERR_MSG_MOD(extack, "the MTU is too large for XDP");
@@ -42,9 +43,9 @@ static int xdp_set(struct net_device *netdev, struct bpf_prog *prog,
 	if (old)
 		bpf_prog_put(old);
 	if (nic->offload && !old != !prog) {
-		spin_lock_bh(&nic->queues[0].lock);
+		spin_lock_irqsave(&nic->queues[0].lock, flags);
 		nic->talk.offloads = visornic_rx_offloads(nic, netdev->features);
-		spin_unlock_bh(&nic->queues[0].lock);
+		spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 		visornic_talk_send(nic, VISORNIC_SEND_OFFLOADS);
 	}
 	return 0;
