@@ -10,9 +10,11 @@
  * all of them are sent that the service does not know, enable last.
  *
  * The answers name the question's context.  Who asks waits for at most
- * VISORNIC_ANSWER_SECONDS, and not at all for a service that is not there: what
- * is asked for then is asked when it is back.  A service that does not answer is
- * attached anew; one that cannot be is taken for having done as it was told.
+ * VISORNIC_PATIENCE_SECONDS, and not at all for a service that is not there: what
+ * is asked for then is asked when it is back, an address too, which is taken back
+ * if the service says no.  A service that does not answer is attached anew.  One of
+ * s-Par cannot be: it is given VISORNIC_ANSWER_SECONDS, and then taken for having
+ * done as it was told.
  *
  * Transmit queues run only between the acknowledgement of an enable and the next
  * disable, pause or fault.  The link is up until the service says otherwise.
@@ -242,8 +244,10 @@ static bool control_answered(struct visornic *nic)
 /* Waits for the answer.  Returns false if there should be one, and is not. */
 static bool control_wait(struct visornic *nic, const char *what)
 {
-	if (wait_event_timeout(nic->wait, control_answered(nic),
-			       VISORNIC_ANSWER_SECONDS * HZ))
+	unsigned int seconds = nic->has_ext ? VISORNIC_PATIENCE_SECONDS :
+					      VISORNIC_ANSWER_SECONDS;
+
+	if (wait_event_timeout(nic->wait, control_answered(nic), seconds * HZ))
 		return true;
 	nic->answer_timeouts++;
 	netdev_err(nic->netdev, "the network service does not answer: %s\n", what);
@@ -473,10 +477,7 @@ int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 
 	if (!nic->batch)
 		return -EOPNOTSUPP;
-	if (!wait_event_timeout(nic->wait, visornic_live(nic) ||
-				READ_ONCE(nic->removing),
-				VISORNIC_ANSWER_SECONDS * HZ) ||
-	    READ_ONCE(nic->removing))
+	if (!visornic_live(nic))
 		return -EAGAIN;
 	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	ether_addr_copy(talk->mac, mac);
@@ -486,7 +487,7 @@ int visornic_ask_mac(struct visornic *nic, const u8 *mac)
 	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
 	visornic_talk_send(nic, VISORNIC_SEND_MAC);
 	wait_event_timeout(nic->wait, control_mac_over(nic, context),
-			   VISORNIC_ANSWER_SECONDS * HZ);
+			   VISORNIC_PATIENCE_SECONDS * HZ);
 	spin_lock_irqsave(&nic->queues[0].lock, flags);
 	answered = talk->mac_answered == context && visornic_live(nic);
 	same = ether_addr_equal(talk->mac, mac);

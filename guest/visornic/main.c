@@ -54,6 +54,21 @@ static void visornic_set_rx_mode(struct net_device *netdev)
 	visornic_talk_send(nic, VISORNIC_SEND_PROMISC);
 }
 
+/* Takes an address without asking, if there is no service: it is asked when it comes. */
+static bool visornic_take_mac(struct visornic *nic, void *p)
+{
+	bool absent;
+
+	mutex_lock(&nic->control);
+	absent = nic->batch && !visornic_live(nic);
+	if (absent) {
+		nic->mac_changed = true;
+		eth_commit_mac_addr_change(nic->netdev, p);
+	}
+	mutex_unlock(&nic->control);
+	return absent;
+}
+
 static int visornic_set_mac_address(struct net_device *netdev, void *p)
 {
 	struct visornic *nic = netdev_priv(netdev);
@@ -63,7 +78,12 @@ static int visornic_set_mac_address(struct net_device *netdev, void *p)
 	rc = eth_prepare_mac_addr_change(netdev, p);
 	if (rc)
 		return rc;
-	rc = visornic_ask_mac(nic, address->sa_data);
+	/* The service may go and come while it is asked. */
+	do {
+		if (visornic_take_mac(nic, p))
+			return 0;
+		rc = visornic_ask_mac(nic, address->sa_data);
+	} while (rc == -EAGAIN);
 	if (rc)
 		return rc;
 	nic->mac_changed = true;

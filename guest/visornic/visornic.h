@@ -105,6 +105,11 @@
 
 /* How long the service may take to answer a control message. */
 #define VISORNIC_ANSWER_SECONDS	10
+/*
+ * How long somebody waits for the answer with rtnl_lock() held, which is the
+ * whole system's.  A service that can be attached anew is, after that.
+ */
+#define VISORNIC_PATIENCE_SECONDS	3
 /* After this long without a service there is no carrier. */
 #define VISORNIC_ABSENT_SECONDS	4
 /* What lies unanswered, or not even taken, for so long is stuck. */
