@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "../../channel/control_client.h"
+#include "../../channel/field.h"
 #include "../../command/control.h"
 #include "../../command/core.h"
 #include "../../command/window.h"
@@ -560,7 +561,7 @@ static void test_placed_client(void **state)
 	t.ext->client_generation = 1;
 	t.ext->client_incarnation = 7;
 	t.ext->client_state = MULLION_CLIENT_ATTACHING;
-	__atomic_store_n(&t.ext->client_epoch, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(mullion_ext_u64(t.ext, client_epoch), 1, __ATOMIC_RELEASE);
 	turn();
 	assert_int_equal(t.resets, 1);
 	assert_int_equal(t.attached, 2);
