@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
 #
 # Guests that end badly: each is one clear line, an exit status of 125, and
 # leaves nothing behind.  A guest that stays is reset under I/O and comes back.

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
+# also: guest-physical
+# also: ram
 #
 # Disks as a guest sees them: size, content both ways, serial numbers, LUNs,
 # read-only, several devices; bad images are one clear line.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
+# also: guest-physical
 # time: 1800
 #
 # Verified random reads and writes, several block sizes, depths 1 and 32, on

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
 # time: 3600
 #
 # libiscsi's conformance tests, SCSI family, on a guest's disk.  Nothing may

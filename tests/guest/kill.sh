@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
+# also: guest-physical
+# also: ram
 # time: 1800
 #
 # kill -9 of the disk service, again and again, under verified random I/O: the

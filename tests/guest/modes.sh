@@ -4,13 +4,15 @@
 # also: ram
 #
 # Every device class works in every mode: one guest has a device of each, and
-# uses it.  A class that is not in the table here, or works in one mode only,
-# is a failure.  What its services can see is what the mode promises.
+# uses it; a further one comes and goes, and its service is killed.  A class that
+# is not in the table here, or works in one mode only, is a failure.  What its
+# services can see is what the mode promises.
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 head -c 4M /dev/urandom >a.img
 truncate -s 4M b.img
+truncate -s 4M c.img
 
 # class: the options of a guest that has a device of it; what the guest does
 declare -A options=(
@@ -26,6 +28,19 @@ declare -A uses=(
 			sleep 1
 		done
 		/bin/ping -c 3 -i 0.2 -W 30 10.0.2.2 >/dev/null'
+)
+# what is plugged, its name, and how the guest counts such devices
+declare -A plugs=(
+	[disk]="c.img,share=on,serial=PLUG"
+	[net]="net nat,mac=02:00:00:00:00:77"
+)
+declare -A names=(
+	[disk]=PLUG
+	[net]=02:00:00:00:00:77
+)
+declare -A counts=(
+	[disk]='ls -d /sys/block/sd* | wc -l'
+	[net]='ls -d /sys/class/net/eth* | wc -l'
 )
 
 classes=()
@@ -43,7 +58,9 @@ for class in "${classes[@]}"; do
 	[ -n "${uses[$class]:-}" ] || fail "class $class has no row in $0"
 	read -ra more <<<"${options[$class]}"
 	all+=("${more[@]}")
-	script+="if ${uses[$class]}; then echo \"$class works\"; else echo \"$class: FAILED\"; fi
+	script+="use_$class() { ${uses[$class]}
+}
+if use_$class; then echo \"$class works\"; else echo \"$class: FAILED\"; fi
 "
 done
 
@@ -55,12 +72,49 @@ exec 9<>input
 		[ \"\$(cat \$f/device)\" != 0x1110 ] || echo window
 	done
 	dmesg | grep -o 'Command line: .*'
-	echo ready; cat >/dev/null" <input >out 2>"$console" &
+	echo ready
+	while read -r line; do eval \"\$line\"; echo done; done" <input >out 2>"$console" &
 runner=$!
 wait_until 180 grep -q ready out || { cat out; tail -n 30 "$console"; fail "$mode: no end"; }
 cat out
 for class in "${classes[@]}"; do
 	grep -qx "$class works" out || fail "$mode: class $class does not work"
+done
+
+# in_guest COMMAND: its output
+in_guest() {
+	local before
+	before=$(grep -cx 'done' out || true)
+	echo "$1" >&9
+	answered() {
+		[ "$(grep -cx 'done' out)" -gt "$before" ]
+	}
+	wait_until 60 answered || fail "$mode: no answer to $1"
+	tail -n 2 out | head -n 1
+}
+
+counted() {	# CLASS NUMBER
+	[ "$(in_guest "${counts[$1]}")" = "$2" ]
+}
+
+for class in "${classes[@]}"; do
+	[ -n "${plugs[$class]:-}" ] || fail "class $class has no row in $0"
+	number=$(in_guest "${counts[$class]}")
+	read -ra more <<<"${plugs[$class]}"
+	"$mullion" device add all "${more[@]}"
+	wait_until 60 counted "$class" $((number + 1)) || fail "$mode: class $class: none was plugged"
+	"$mullion" device remove all "${names[$class]}"
+	wait_until 60 counted "$class" "$number" || fail "$mode: class $class: none was unplugged"
+done
+
+# A successor has the same.
+for i in 0 1; do
+	kill -9 "$(shown all services.$i.pid)"
+	wait_until 30 is_shown all services.$i.generation 2 || fail "$mode: no successor"
+	wait_until 30 is_shown all services.$i.state serving || fail "$mode: the successor does not serve"
+done
+for class in "${classes[@]}"; do
+	expect "$mode: class $class after a kill" works "$(in_guest "use_$class && echo works")"
 done
 
 # What each of its services can see.
@@ -92,8 +146,7 @@ if [ "$mode" = ram ]; then
 else
 	[ "$windows" -ge 3 ] || fail "$windows windows"
 fi
-echo >&9
+"$mullion" kill all
 exec 9>&-
-kill -INT $runner
 wait $runner || true
 console_check

@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
+# also: ram
 #
 # What happens to a network interface while it is used: the cable is pulled and
 # plugged, the switch is killed, interfaces come and go, the driver is taken away

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
 #
 # Each offload off and on under traffic, each value of rings and channels; all
 # that the switch passes on meanwhile is captured there, and its checksums are

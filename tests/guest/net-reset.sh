@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
+# also: ram
 #
 # A guest is reset by itself, and restarted by the host; each time it asks the
 # network for its address again and is reached.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
 #
 # Three virtual machines and a process guest on one switch, behind a NAT: every
 # pair by IPv4 and IPv6, small and jumbo, TCP and UDP, multicast, VLANs, DHCP, the

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
+# also: guest-physical
+# also: ram
 #
 # The modules are taken away from under running I/O and loaded again, ten
 # times; the disk is the same afterwards, and so is the other side's view.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# also: guest-physical
 #
 # sg3_utils against a disk: every command that a user would try by hand.
 # shellcheck source=tests/guest/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: 6.12
+# also: guest-physical
 #
 # Windows on both machine types: several at once, mapped write-back; disks that
 # come and go while the guest runs, in a window that is there and in one that
