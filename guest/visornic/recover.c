@@ -31,7 +31,6 @@
 
 #include "visornic.h"
 
-#define VISORNIC_BACKOFF_MAX	60	/* seconds */
 #define VISORNIC_SLOTS_MIN	(4 * VISORNIC_SLOTS_SPARE)
 
 /**

@@ -103,8 +103,10 @@
 /* Slots of the queue to the service that transmit leaves to the others. */
 #define VISORNIC_SLOTS_SPARE	8
 
-/* How long the service may take to answer a control message. */
+/* How long the service may take to answer a control message.  Tests are shorter. */
+#ifndef VISORNIC_ANSWER_SECONDS
 #define VISORNIC_ANSWER_SECONDS	10
+#endif
 /*
  * How long somebody waits for the answer with rtnl_lock() held, which is the
  * whole system's.  A service that can be attached anew is, after that.
@@ -113,7 +115,13 @@
 /* After this long without a service there is no carrier. */
 #define VISORNIC_ABSENT_SECONDS	4
 /* What lies unanswered, or not even taken, for so long is stuck. */
+#ifndef VISORNIC_STUCK_SECONDS
 #define VISORNIC_STUCK_SECONDS	15
+#endif
+/* A service that has to be attached anew again and again has so long in between. */
+#ifndef VISORNIC_BACKOFF_MAX
+#define VISORNIC_BACKOFF_MAX	60
+#endif
 
 enum visornic_state {
 	VISORNIC_PAUSED,

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# time: 3600
-# only: debug
+# time: 1200
 #
 # The network driver against a bus and a service that err on purpose, in a guest of
 # its own: guest/tests/run-mockbus, on the kernel of the test image.
