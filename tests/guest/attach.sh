@@ -32,13 +32,13 @@ qemu-system-x86_64 -accel tcg -cpu max -machine pc,memory-backend=ram -m $((size
 	-append "console=ttyS0 loglevel=7 panic=-1 memmap=16384K\$$control visorbus.control=$control:$bytes" \
 	-qmp "unix:qmp,server=on,wait=off" -serial stdio <>keyboard >"$console" 2>qemu.log &
 machine=$!
-helpers+=($machine)
+helpers+=("$machine")
 exec {keys}<>keyboard
 
 "$mullion" attach --name vm --ram ram --control-gpa $control --control-bytes $bytes \
 	--reserved $control:0x1000000 --disk disk.img --net nat --pid $machine >attach.log 2>&1 &
 attach=$!
-helpers+=($attach)
+helpers+=("$attach")
 
 # run COMMAND...: in the machine's shell; its output, in one line
 run() {
