@@ -59,6 +59,11 @@ bool mullion_device_polled(const struct mullion_device *device)
 	return !device->bus->send.count;
 }
 
+bool mullion_device_plain(const struct mullion_device *device)
+{
+	return device->plain;
+}
+
 struct mullion_queue *mullion_device_queues(struct mullion_device *device)
 {
 	return device->queues;

@@ -195,6 +195,13 @@ struct mullion_state_object *mullion_state_object_get(const guid_t *uuid);
 bool mullion_device_polled(const struct mullion_device *device);
 
 /**
+ * mullion_device_plain() - its client knows nothing of Mullion's extension
+ *
+ * As Linux's own drivers, which never send a CDB of more than 12 bytes.
+ */
+bool mullion_device_plain(const struct mullion_device *device);
+
+/**
  * mullion_request_effect() - the request is about to have an effect
  *
  * Marks its record EXECUTING.  To be called before the first effect of a

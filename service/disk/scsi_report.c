@@ -122,9 +122,14 @@ static unsigned int opcodes_timeout(const struct scsi_command *command,
 	return TIMEOUT_DESCRIPTOR_BYTES;
 }
 
+#define PLAIN_CDB_MAX	12
+
+/* A plain client's kernel refuses longer commands, and would use them if told so. */
 static bool opcodes_supported(const struct cmd *cmd,
 			      const struct scsi_command *command)
 {
+	if (command->length > PLAIN_CDB_MAX && mullion_device_plain(cmd->lun->device->device))
+		return false;
 	return !(command->flags & SC_UNMAP) || cmd->lun->disk->store->unmap;
 }
 

@@ -57,6 +57,12 @@ bool mullion_device_polled(const struct mullion_device *device)
 	return false;
 }
 
+bool mullion_device_plain(const struct mullion_device *device)
+{
+	(void)device;
+	return false;
+}
+
 const char *mullion_device_name(const struct mullion_device *device)
 {
 	return device->name;

@@ -146,6 +146,9 @@ net_finish() {
 
 net_end() {
 	local status=$? name
+
+	# all of it is to be done
+	set +e
 	if [ $status != 0 ] && [ $status != 77 ]; then
 		for name in "${!net_pid[@]}"; do
 			tail -n 25 "$name.console" >&2
