@@ -47,6 +47,11 @@ MULLION_ABI_SIZE(struct mullion_fd_message, 24);
  */
 #define MULLION_SERVER_ADOPT	(1U << 0)	/* take over; do not format */
 #define MULLION_SERVER_RAM	(1U << 1)	/* BUS_CREATE: guest-physical addresses */
+/*
+ * DEVICE_CREATE with ADOPT, of a message class: a client without the extension was
+ * resumed, and has been shown no answer since.
+ */
+#define MULLION_SERVER_REWIND	(1U << 2)
 
 struct mullion_server_config {
 	__u32 version;		/* 1 */

@@ -235,6 +235,7 @@ void mullion_cp_device_serve(struct mullion_cp_device *device)
 		.answer = device_on_served,
 	};
 	struct mullion_error err = { 0 };
+	uint32_t flags = 0;
 	int r = 0;
 
 	if (!mullion_cp_control_attached(bus->service->control) ||
@@ -253,8 +254,10 @@ void mullion_cp_device_serve(struct mullion_cp_device *device)
 	device_fill_packet(device, bus->service_number, &command.packet);
 	device->server = MULLION_END_TOLD;
 	device->retry_ticks = 0;
-	r = device_send_config(device, &command,
-			       device->formatted ? MULLION_SERVER_ADOPT : 0);
+	if (device->formatted)
+		flags = MULLION_SERVER_ADOPT |
+			(mullion_intree_rewind(device) ? MULLION_SERVER_REWIND : 0);
+	r = device_send_config(device, &command, flags);
 	if (r < 0)
 		device_failed(device, strerror(-r));
 }

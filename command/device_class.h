@@ -49,10 +49,8 @@ struct mullion_state_channel;
  *	is; or the bus has left its partition
  * @served: the service has taken the device over, or for the first time
  * @describe: add members to the device's JSON; @record is hostile, or NULL
- * @talked: a number that is another one when the client has sent control messages
- *	on the channel; such a class does not go on in the rings of a client without
- *	the extension, which has to be paused while a successor takes over.  NULL: it
- *	goes on
+ * @standby: a successor does not go on in the rings of a client without the
+ *	extension, which has to be in standby while it takes over
  *
  * @send, @reconfigured, @served, @release: NULL if there is nothing to do.
  */
@@ -82,7 +80,7 @@ struct mullion_device_class {
 	void (*served)(struct mullion_cp_device *device);
 	void (*describe)(const struct mullion_cp_device *device,
 			 const struct mullion_state_channel *record, json_t *out);
-	uint64_t (*talked)(const struct mullion_state_channel *record);
+	bool standby;
 };
 
 extern const struct mullion_device_class mullion_disk_class;

@@ -146,13 +146,6 @@ void mullion_net_counters_describe(const struct mullion_state_channel *record, j
 		json_object_set_new(out, names[i], json_integer((json_int_t)values[i]));
 }
 
-uint64_t mullion_net_device_talked(const struct mullion_state_channel *record)
-{
-	const struct mullion_net_counters *counters = (const void *)record->class_state;
-
-	return *(const volatile __u64 *)(const void *)&counters->control;
-}
-
 void mullion_net_mac_describe(const struct mullion_state_channel *record,
 			      const struct mullion_net_spec *spec, json_t *out)
 {

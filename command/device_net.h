@@ -51,7 +51,6 @@ void mullion_net_mac_describe(const struct mullion_state_channel *record,
 			      const struct mullion_net_spec *spec, json_t *out);
 
 /* The class's device operations, for its row. */
-uint64_t mullion_net_device_talked(const struct mullion_state_channel *record);
 void mullion_net_device_release(struct mullion_cp_device *device);
 void *mullion_net_device_config(const struct mullion_cp_device *device, size_t *ret_bytes);
 void mullion_net_device_reconfigured(struct mullion_cp_device *device, int error,

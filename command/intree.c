@@ -22,12 +22,13 @@
  * Changes of state.  Only standby and running, only to a device that a driver has
  * bound, never twice, and none after one was refused.  A disk's driver takes one
  * standby and one running, which it never answers.  An interface's driver has
- * come back only when it has talked to its service again; before that it must
- * not be put into standby.
+ * come back only when it has read the answer of its service to what it says then;
+ * before that it must not be put into standby.
  *
  * Successors.  A disk's goes on in the rings, and the guest notices nothing.  An
  * interface is put into standby before its successor takes it, and resumed
- * afterwards: so it posts all its buffers anew.
+ * afterwards: so it posts all its buffers anew.  One whose service dies while it is
+ * being resumed cannot be: the successor takes again what it has said.
  *
  * Removal.  A disk must be idle when it is removed: its driver listens no more
  * from the first moment.  It is waited for, for 5 s at most.
@@ -36,6 +37,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../abi/ext.h"
+#include "../channel/signal_queue.h"
 #include "bus.h"
 #include "control.h"
 #include "intree.h"
@@ -50,6 +53,7 @@
 #define INTREE_PROBE_USEC	20000000
 #define INTREE_COUNTS		16	/* counters, where a class has some */
 #define INTREE_STANDBY_USEC	30000	/* an answer of its service has reached it by then */
+#define INTREE_TRIES		100
 #define INTREE_IDLE_USEC	5000000
 #define INTREE_IDLE_TICK_USEC	50000
 #define INTREE_IDLE_TICKS	4
@@ -296,19 +300,39 @@ static bool intree_bound(const struct mullion_cp_device *device)
 	return driver[0];
 }
 
-static uint64_t intree_talked(const struct mullion_cp_device *device)
+/*
+ * The queue of answers of a device.  Rings are empty when it is resumed, and what
+ * comes first is the answer to what its driver says then.
+ */
+static const struct signal_queue_header *intree_answers(const struct mullion_cp_device *device)
 {
-	const struct mullion_state_channel *record =
-		mullion_state_memory_channel(device->bus->service->memory, &device->uuid);
+	const uint8_t *channel = mullion_cp_ram_pointer(device->bus->ram, device->addr,
+							device->bytes);
 
-	return record && device->class->talked ? device->class->talked(record) : 0;
+	return channel ? (const void *)(channel + MULLION_IO_CH_SPACE_OFFSET +
+					sizeof(struct signal_queue_header)) : NULL;
 }
 
-/* Takes note of what its service has seen since it was resumed. */
+/* Has it been given an answer since it was resumed? */
+static bool intree_answered(const struct mullion_cp_device *device)
+{
+	const struct signal_queue_header *queue = intree_answers(device);
+
+	return queue && mullion_load_relaxed(&queue->head);
+}
+
+/* And has it read one? */
+static bool intree_resumed(const struct mullion_cp_device *device)
+{
+	const struct signal_queue_header *queue = intree_answers(device);
+
+	return queue && (mullion_load_relaxed(&queue->num_received) ||
+			 mullion_load_relaxed(&queue->tail));
+}
+
 static void intree_look(struct mullion_cp_device *device)
 {
-	if (device->intree.state == MULLION_INTREE_RESUMING &&
-	    intree_talked(device) != device->intree.talked)
+	if (device->intree.state == MULLION_INTREE_RESUMING && intree_resumed(device))
 		device->intree.state = MULLION_INTREE_RUNNING;
 }
 
@@ -361,7 +385,7 @@ static void intree_on_running(void *arg, int error, uint32_t status,
 	if (error)
 		intree_locked(device, "resumed", status);
 	/* A disk's driver has nothing to say. */
-	else if (!device->class->talked)
+	else if (!device->class->standby)
 		device->intree.state = MULLION_INTREE_RUNNING;
 	if (!error && device->paused)
 		mullion_intree_paused(device, true);
@@ -371,8 +395,7 @@ static void intree_resume(struct mullion_cp_device *device)
 {
 	if (device->intree.state != MULLION_INTREE_STANDBY || device->intree.locked)
 		return;
-	device->intree.talked = intree_talked(device);
-	if (!intree_send(device, VISOR_SEGMENT_RUNNING, !device->class->talked,
+	if (!intree_send(device, VISOR_SEGMENT_RUNNING, !device->class->standby,
 			 intree_on_running))
 		device->intree.state = MULLION_INTREE_RESUMING;
 }
@@ -422,18 +445,33 @@ static bool intree_standby(struct mullion_cp_device *device)
 
 /* ---- successors ------------------------------------------------------------------ */
 
+/* It was resumed, and an answer of the dead lies there for it to be read. */
+static bool intree_reads(const struct mullion_cp_device *device)
+{
+	return device->intree.state == MULLION_INTREE_RESUMING && !device->intree.locked &&
+	       intree_answered(device);
+}
+
+bool mullion_intree_rewind(const struct mullion_cp_device *device)
+{
+	return intree_plain(device->bus->partition) && device->class->standby &&
+	       device->intree.state == MULLION_INTREE_RESUMING && !intree_answered(device);
+}
+
 bool mullion_intree_serve_later(struct mullion_cp_device *device)
 {
 	if (!intree_plain(device->bus->partition) || !device->formatted || device->paused ||
-	    device->bus->renewing || !device->class->talked)
+	    device->bus->renewing || !device->class->standby)
 		return false;
+	intree_look(device);
 	if (device->intree.state == MULLION_INTREE_PAUSING || device->intree.standby_at) {
 		device->intree.waits = true;
 		return true;
 	}
 	/* It can be that it is just being made: then it has posted nothing. */
-	if (!intree_may_standby(device))
+	if (!intree_may_standby(device) && !intree_reads(device))
 		return false;
+	device->intree.tries = 0;
 	device->intree.waits = true;
 	device->intree.standby_at = intree_now() + INTREE_STANDBY_USEC;
 	intree_arm(device->bus->partition);
@@ -463,12 +501,11 @@ int mullion_intree_may_pause(const struct mullion_cp_device *device, bool paused
 	if (device->guest != MULLION_END_PRESENT || !intree_bound(device))
 		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
 					 "no driver of the guest has it");
-	if (!device->class->talked && device->intree.cycles)
+	if (!device->class->standby && device->intree.cycles)
 		return mullion_error_set(err, -EOPNOTSUPP, what, bus->guest_name,
 					 "boot it again",
 					 "its driver stands one pause only");
-	if (device->intree.state == MULLION_INTREE_RESUMING &&
-	    intree_talked(device) == device->intree.talked)
+	if (device->intree.state == MULLION_INTREE_RESUMING && !intree_resumed(device))
 		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
 					 "it is being resumed");
 	return 0;
@@ -503,7 +540,7 @@ void mullion_intree_unannounce(struct mullion_cp_bus *bus)
 {
 	struct mullion_error err;
 
-	if (bus->service->class->devices->talked) {
+	if (bus->service->class->devices->standby) {
 		mullion_cp_bus_unannounce(bus);
 		return;
 	}
@@ -545,7 +582,11 @@ static void intree_tick_buses(struct mullion_partition *p, uint64_t now)
 			if (!d->intree.standby_at || d->intree.standby_at > now)
 				continue;
 			d->intree.standby_at = 0;
-			if (!intree_standby(d))
+			if (intree_standby(d))
+				continue;
+			if (intree_reads(d) && d->intree.tries++ < INTREE_TRIES)
+				d->intree.standby_at = now + INTREE_STANDBY_USEC;
+			else
 				intree_serve_now(d);
 		}
 		/* the list may have changed */

@@ -55,6 +55,11 @@ void mullion_intree_unannounce(struct mullion_cp_bus *bus);
 bool mullion_intree_serve_later(struct mullion_cp_device *device);
 
 /**
+ * mullion_intree_rewind() - was it resumed, and shown no answer yet?
+ */
+bool mullion_intree_rewind(const struct mullion_cp_device *device);
+
+/**
  * mullion_intree_served() - a process has taken it over, or for the first time
  */
 void mullion_intree_served(struct mullion_cp_device *device);

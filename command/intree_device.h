@@ -24,7 +24,7 @@ enum mullion_intree_state {
  * @locked: the guest has refused a change and takes no other
  * @cycles: times in standby
  * @standby_at: when standby is to be sent; 0: not
- * @talked: what the class's talked() said when running was sent
+ * @tries: times that it could not be sent, since an answer is still to be read
  */
 struct mullion_intree_device {
 	enum mullion_intree_state state;
@@ -32,7 +32,7 @@ struct mullion_intree_device {
 	bool locked;
 	unsigned int cycles;
 	uint64_t standby_at;
-	uint64_t talked;
+	unsigned int tries;
 };
 
 /**

@@ -273,5 +273,5 @@ const struct mullion_device_class mullion_net_class = {
 	.reconfigured = mullion_net_device_reconfigured,
 	.served = mullion_net_device_served,
 	.describe = mullion_net_device_describe,
-	.talked = mullion_net_device_talked,
+	.standby = true,
 };

@@ -60,7 +60,8 @@ static int control_config(const struct controlvm_message *command,
 		return -EINVAL;
 	memcpy(config, (const char *)payload + CONTROL_CONFIG_OFFSET, sizeof(*config));
 	if (config->version != MULLION_SERVER_CONFIG_VERSION ||
-	    (config->flags & ~(MULLION_SERVER_ADOPT | MULLION_SERVER_RAM)) ||
+	    (config->flags & ~(MULLION_SERVER_ADOPT | MULLION_SERVER_RAM |
+			       MULLION_SERVER_REWIND)) ||
 	    !mullion_range_ok(config->class_offset, config->class_bytes, bytes))
 		return -EINVAL;
 	*class_part = (const char *)payload + config->class_offset;

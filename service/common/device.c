@@ -273,6 +273,7 @@ int service_device_create(const struct controlvm_message *command,
 	if (!device)
 		return -ENOMEM;
 	device->adopted = adopt;
+	device->rewind = adopt && (config->flags & MULLION_SERVER_REWIND);
 	ret = device_find_record(device, adopt);
 	if (ret < 0)
 		goto abandon;

@@ -28,7 +28,8 @@
  *
  * Administrative resume empties the rings: the client has forgotten all that it
  * sent.  A message class adopts no rings: its devices are taken through standby
- * and running by the command partition, which makes the client post anew.
+ * and running by the command partition, which makes the client post anew; or what
+ * the client has posted since then is taken again (MULLION_SERVER_REWIND).
  *
  * Limits: MULLION_STATE_PLAIN_MAX requests, the size of such a client's table.
  */
@@ -69,6 +70,18 @@ static void plain_empty(struct mullion_device *device)
 	service_record_epoch(device, true);
 }
 
+/* What is in the ring was taken by nobody who could answer it. */
+static void plain_rewind(struct mullion_device *device)
+{
+	service_attach_view_queues(device);
+	for (unsigned int i = 0; i < service.class->queue_pairs; i++) {
+		struct mullion_queue *queue = &device->queues[i];
+
+		mullion_store_release(mullion_sq_u32(&queue->cmd, MULLION_SQ_TAIL), 0);
+		queue->blocked = 0;
+	}
+}
+
 void service_plain_begin(struct mullion_device *device)
 {
 	/* The client has forgotten what it sent before its standby. */
@@ -78,7 +91,10 @@ void service_plain_begin(struct mullion_device *device)
 		device->plain_adopt = true;
 		return;
 	}
-	plain_empty(device);
+	if (device->rewind && !service_has_requests())
+		plain_rewind(device);
+	else
+		plain_empty(device);
 	service.class->epoch_begin(device, true);
 	plain_serve(device);
 	service.class->resume(device);

@@ -74,6 +74,7 @@ struct mullion_device {
 	bool paused;
 	bool faulted;
 	bool adopted;			/* its records are a predecessor's */
+	bool rewind;			/* nothing was answered since its rings were emptied */
 	bool slot_ext;
 	bool plain;			/* the client has no extension (plain.c) */
 	bool plain_adopt;		/* and its rings are to be adopted */
