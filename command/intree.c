@@ -301,33 +301,29 @@ static bool intree_bound(const struct mullion_cp_device *device)
 }
 
 /*
- * The queue of answers of a device.  Rings are empty when it is resumed, and what
- * comes first is the answer to what its driver says then.
+ * A word in the header of the queue of answers.  Rings are empty when a device is
+ * resumed, and what comes first is the answer to what its driver says then.
  */
-static const struct signal_queue_header *intree_answers(const struct mullion_cp_device *device)
+static uint32_t intree_answers(const struct mullion_cp_device *device, size_t word)
 {
 	const uint8_t *channel = mullion_cp_ram_pointer(device->bus->ram, device->addr,
 							device->bytes);
+	size_t at = MULLION_IO_CH_SPACE_OFFSET + sizeof(struct signal_queue_header) + word;
 
-	return channel ? (const void *)(channel + MULLION_IO_CH_SPACE_OFFSET +
-					sizeof(struct signal_queue_header)) : NULL;
+	return channel ? mullion_load_relaxed((const uint32_t *)(const void *)(channel + at)) : 0;
 }
 
 /* Has it been given an answer since it was resumed? */
 static bool intree_answered(const struct mullion_cp_device *device)
 {
-	const struct signal_queue_header *queue = intree_answers(device);
-
-	return queue && mullion_load_relaxed(&queue->head);
+	return intree_answers(device, offsetof(struct signal_queue_header, head));
 }
 
 /* And has it read one? */
 static bool intree_resumed(const struct mullion_cp_device *device)
 {
-	const struct signal_queue_header *queue = intree_answers(device);
-
-	return queue && (mullion_load_relaxed(&queue->num_received) ||
-			 mullion_load_relaxed(&queue->tail));
+	return intree_answers(device, offsetof(struct signal_queue_header, num_received)) ||
+	       intree_answers(device, offsetof(struct signal_queue_header, tail));
 }
 
 static void intree_look(struct mullion_cp_device *device)
