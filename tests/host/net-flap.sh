@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# time: 1800
 #
 # A file goes from one network namespace to another by TCP while links go down and
 # up at random moments at either end, and the switch is killed: it arrives with the
@@ -8,10 +9,10 @@
 . "$(dirname "$0")/lib.sh"
 need_namespaces python3 ping
 
-mib=256
+mib=1024
 net_network lan
 # So slow that it takes a while.
-net_guest a lan,rate=64M
+net_guest a lan,rate=128M
 net_guest b lan
 for n in a b; do
 	namespace $n
@@ -27,7 +28,7 @@ head -c ${mib}M /dev/urandom >file
 hash=$(sha256sum <file)
 
 receive() {
-	in_ns b timeout 280 python3 -c '
+	in_ns b timeout 1500 python3 -c '
 import socket, sys
 s = socket.create_server(("10.9.0.2", 5000))
 print("listening", file=sys.stderr, flush=True)
@@ -36,7 +37,7 @@ while data := c.recv(1 << 20):
     sys.stdout.buffer.write(data)' 2>receive.err | sha256sum >received
 }
 send() {
-	in_ns a timeout 280 python3 -c '
+	in_ns a timeout 1500 python3 -c '
 import socket
 s = socket.create_connection(("10.9.0.2", 5000), timeout=60)
 s.settimeout(None)
