@@ -21,6 +21,7 @@ mode=${MULLION_TEST_MODE:-window}
 memory=${MULLION_TEST_MEMORY:-768M}
 kernel=$image/vmlinux
 [ -e "$kernel" ] || kernel=$image/vmlinuz
+initrd=$image/initrd.img
 console=$dir/console.log
 daemon=
 
@@ -57,8 +58,10 @@ expect() {	# WHAT EXPECTED ACTUAL
 	[ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
 
-# A guest with a command is quiet, and what lockdep says is a warning only.
-talk=(--append loglevel=7)
+# A guest with a command is quiet, and what lockdep says is a warning only.  That a
+# CPU stands still for twenty seconds is the machine's fault, which emulates it.
+patience=rcupdate.rcu_cpu_stall_timeout=300
+talk=(--append "loglevel=7 $patience")
 
 # The kernel's own complaints, anywhere on a console.
 kernel_complaints() {	# FILE
@@ -72,11 +75,23 @@ console_check() {
 	fi
 }
 
+# For a guest's shell: nothing that the modules allocated is forgotten, where the
+# kernel can tell.
+# shellcheck disable=SC2034 # for those who source this
+leak_check='if [ -e /sys/kernel/debug/kmemleak ]; then
+	sleep 10
+	echo scan >/sys/kernel/debug/kmemleak
+	sleep 10
+	echo scan >/sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak >&2
+	[ -z "$(cat /sys/kernel/debug/kmemleak)" ] || { echo "FAILED: memory leaks"; exit 1; }
+fi'
+
 # guest [OPTION...] [-- COMMAND...]: as mullion run, in the test guest
 guest() {
 	local status=0
 	"$mullion" run --verbose "${talk[@]}" --memory "$memory" --kernel "$kernel" \
-		--initrd "$image/initrd.img" "$@" 2>"$console" || status=$?
+		--initrd "$initrd" "$@" 2>"$console" || status=$?
 	if [ $status -ge 124 ] && [ $status -le 125 ]; then
 		tail -n 30 "$console" >&2
 	fi
@@ -97,14 +112,14 @@ is_shown() {	# NAME PATH VALUE
 	[ "$(shown "$1" "$2")" = "$3" ]
 }
 
-# Kills the service of a guest's first bus and waits for its successor.
-kill_service() {	# GUEST
-	local generation
-	generation=$(shown "$1" services.0.generation) || return 1
-	kill -9 "$(shown "$1" services.0.pid)"
-	wait_until 30 is_shown "$1" services.0.generation $((generation + 1)) ||
+# Kills the service of a guest's first bus, or of another, and waits for its successor.
+kill_service() {	# GUEST [BUS]
+	local generation bus=services.${2:-0}
+	generation=$(shown "$1" "$bus.generation") || return 1
+	kill -9 "$(shown "$1" "$bus.pid")"
+	wait_until 30 is_shown "$1" "$bus.generation" $((generation + 1)) ||
 		fail "generation $((generation + 1)) did not come"
-	wait_until 30 is_shown "$1" services.0.state serving || fail "the successor does not serve"
+	wait_until 30 is_shown "$1" "$bus.state" serving || fail "the successor does not serve"
 }
 
 # A command that is `mullion' but for what it says of virtual machines: how

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: guest-physical
+# also: 6.12
+# time: 1800
 #
-# Each offload off and on under traffic, each value of rings and channels; all
-# that the switch passes on meanwhile is captured there, and its checksums are
-# right.  What ethtool shows is there.
+# Each offload off and on under traffic, rings, channels and doorbells at their
+# bounds; all that the switch passes on meanwhile is captured there, and its
+# checksums are right.  What ethtool shows is there, and is what was set.
 # shellcheck source=tests/guest/lib/net.sh
 . "$(dirname "$0")/lib/net.sh"
 command -v tcpdump >/dev/null || skip "tcpdump is missing"
@@ -21,10 +23,11 @@ capture=$!
 helpers+=("$capture")
 wait_until 30 test -s lan.pcap || fail "no capture: $(cat capture.log)"
 
-# iperf3 both ways at once, while the commands run at both ends
+# iperf3 both ways at once, while the commands run at both ends.  Its server may
+# be busy, or end while the client still writes, which then has a reset.
 under_traffic() {	# COMMAND...
 	local command
-	must a "rm -f /status; (while iperf3 -c 10.9.0.2 -n 3M --bidir >/log 2>&1; s=\$?; grep -q busy /log; do
+	must a "rm -f /status; (while iperf3 -c 10.9.0.2 -n 3M --bidir >/log 2>&1; s=\$?; grep -q 'busy\\|reset by peer' /log; do
 		sleep 0.1; done; echo \$s >/status) >/dev/null 2>&1 &"
 	for command; do
 		must b "$command"
@@ -53,10 +56,48 @@ must a "for f in $(echo $switchable); do ethtool -K eth0 \$f on; done"
 iperf a fd09::2 -n 3M --bidir
 iperf a 10.9.0.2 -u -b 50M -l 4000 -n 500K
 
-under_traffic "ethtool -L eth0 combined 1" "ethtool -L eth0 combined 2"
-smallest=$(on a "ethtool -g eth0" | sed -n 's/^RX:[^0-9]*//p' | tail -n 1)
-under_traffic "ethtool -G eth0 rx $((smallest / 2))" "ethtool -G eth0 rx $smallest"
-for option in -i -k -S -l -g -c ''; do
+# What is set is what is shown; what cannot be is refused, and changes nothing.
+# set_shown SET SHOW NAME VALUE: under traffic; the last value shown is the present one
+set_shown() {
+	under_traffic "ethtool $1 eth0 $3 $4"
+	shows "$2" "$3" "$4"
+}
+shows() {	# SHOW NAME VALUE
+	local name=$2
+	case $2 in
+	rx | tx) name=${2^^} ;;
+	combined) name=Combined ;;
+	esac
+	expect "ethtool $1 $2" "$3" "$(on a "ethtool $1 eth0" | sed -n "s/^$name:[^0-9]*//p" | tail -n 1)"
+}
+refused() {	# SET SHOW NAME VALUE NOW
+	must a "! ethtool $1 eth0 $3 $4"
+	shows "$2" "$3" "$5"
+}
+set_shown -L -l combined 1
+set_shown -L -l combined 2
+refused -L -l combined 3 2
+declare -A most
+for ring in rx tx; do
+	largest=$(on a "ethtool -g eth0" | sed -n "s/^${ring^^}:[^0-9]*//p" | head -n 1)
+	most[$ring]=$largest
+	[ $ring = tx ] && smallest=4 || smallest=8
+	for size in $smallest $((largest / 2)) "$largest"; do
+		set_shown -G -g $ring "$size"
+	done
+	refused -G -g $ring $((smallest - 1)) "$largest"
+	refused -G -g $ring $((largest + 1)) "$largest"
+done
+for usecs in 50 1000 100000; do
+	set_shown -C -c rx-usecs $usecs
+done
+refused -C -c rx-usecs 100001 100000
+must a "ethtool -C eth0 rx-usecs 200; ! ethtool -C eth0 tx-usecs 5"
+# All at once, and what the driver finds out about itself meanwhile.
+under_traffic "ethtool -t eth0 online" "ethtool -G eth0 rx 16 tx 8" "ethtool -t eth0 offline" \
+	"ethtool -C eth0 rx-usecs 0" "ethtool -L eth0 combined 1" "ethtool -t eth0"
+under_traffic "ethtool -L eth0 combined 2" "ethtool -G eth0 rx ${most[rx]} tx ${most[tx]}"
+for option in -i -k -S -l -g -c -T ''; do
 	must a "ethtool $option eth0"
 done
 expect "driver" "driver: visornic" "$(on a "ethtool -i eth0" | head -n 1)"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: guest-physical
 # also: ram
+# also: 6.12
 #
 # A guest is reset by itself, and restarted by the host; each time it asks the
 # network for its address again and is reached.

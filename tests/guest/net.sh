@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # also: guest-physical
+# also: 6.12
+# time: 1800
 #
 # Three virtual machines and a process guest on one switch, behind a NAT: every
 # pair by IPv4 and IPv6, small and jumbo, TCP and UDP, multicast, VLANs, DHCP, the
@@ -23,38 +25,63 @@ done
 all=(a b c d)
 
 # Everybody to everybody.
-for name in "${all[@]}"; do
+ping_all() {	# NAME
+	local n commands=true
 	for n in "${net_number[@]}"; do
-		[ "$n" != "${net_number[$name]}" ] || continue
-		echo "ping -q -c 2 -i 0.2 -W 30 10.9.0.$n && ping -q -c 2 -i 0.2 -W 30 fd09::$n &&
+		[ "$n" != "${net_number[$1]}" ] || continue
+		commands+=" && ping -q -c 2 -i 0.2 -W 30 10.9.0.$n && ping -q -c 2 -i 0.2 -W 30 fd09::$n &&
 			ping -q -c 2 -i 0.2 -W 30 -M do -s 8972 10.9.0.$n &&
-			ping -q -c 2 -i 0.2 -W 30 -M do -s 8952 fd09::$n || exit"
-	done >pings
-	must "$name" "$(cat pings)"
-done
-
-# All of them answer to a group.
-for name in a d; do
-	for group in 224.0.0.1 ff02::1; do
-		on "$name" "ping -c 3 -i 0.5 -W 30 -I eth0 $group" >"group.$name" || fail "nobody answers to $group"
-		expect "answers to $group at $name" 3 "$(sed -n 's/.* from \([^ ]*\): icmp_seq.*/\1/p' "group.$name" |
-			sort -u | grep -vcx "10.9.0.${net_number[$name]}\|$(on "$name" "ip -6 -o addr show dev eth0 scope link" |
-				sed 's/.*inet6 \([^/]*\).*/\1/')%eth0")"
+			ping -q -c 2 -i 0.2 -W 30 -M do -s 8952 fd09::$n"
 	done
+	must "$1" "$commands"
+}
+at_once ping_all "${all[@]}"
+
+# answers NAME GROUP: how many others answer
+answers() {
+	local own
+	own=$(on "$1" "ip -o addr show dev eth0" | sed -n 's/.*inet6\{0,1\} \([^/]*\).*/\1/p')
+	on "$1" "ping -c 3 -i 0.5 -W 30 -I eth0 $2" >"group.$1" || fail "nobody answers $1 for $2"
+	sed -n 's/.* from \([^ ]*\): icmp_seq.*/\1/p' "group.$1" | sed 's/%eth0$//' | sort -u |
+		grep -vcxF "$own"
+}
+# All of them are in a group, and two in another.
+group() {	# NAME
+	expect "answers to 224.0.0.1 at $1" 3 "$(answers "$1" 224.0.0.1)"
+	expect "answers to ff02::1 at $1" 3 "$(answers "$1" ff02::1)"
+}
+at_once group "${all[@]}"
+for name in b d; do
+	must $name "ip addr add 239.9.9.9/32 dev eth0 autojoin"
+done
+for name in a c; do
+	expect "answers to 239.9.9.9 at $name" 2 "$(answers $name 239.9.9.9)"
+done
+for name in b d; do
+	must $name "ip addr del 239.9.9.9/32 dev eth0"
 done
 
-# Streams and datagrams, so many bytes each way.
+# Streams and datagrams from everybody to everybody: in each round each sends to
+# another one.  What is told is what arrived.
 for name in "${all[@]}"; do
 	must "$name" "iperf3 -s -D >/dev/null 2>&1"
 done
-for pair in "a b" "b d" "c a"; do
-	read -r from to <<<"$pair"
-	n=${net_number[$to]}
-	iperf "$from" "10.9.0.$n" -n 8M
-	iperf "$from" "10.9.0.$n" -n 8M -R
-	iperf "$from" "fd09::$n" -n 4M --bidir
-	iperf "$from" "10.9.0.$n" -u -b 50M -l 1400 -n 1M
-	iperf "$from" "fd09::$n" -u -b 50M -l 8000 -n 2M -R
+sends() {	# NAME
+	local to=$(((net_number[$1] - 1 + round) % ${#all[@]} + 1))
+	must "$1" '
+		for options in "10.9.0.'$to' -n 4M" "fd09::'$to' -n 4M" "10.9.0.'$to' -u -b 50M -l 1400 -n 1M" \
+			"fd09::'$to' -u -b 50M -l 8000 -n 2M"; do
+			tries=0
+			until output=$(iperf3 -c $options 2>&1) &&
+				echo "$output" | grep receiver | grep -qv " 0.00 Bytes"; do
+				tries=$((tries + 1))
+				[ $tries -lt 20 ] || { echo "iperf3 -c $options: $output"; exit 1; }
+				sleep 0.2
+			done
+		done'
+}
+for round in 1 2 3; do
+	at_once sends "${all[@]}"
 done
 
 # A is in a VLAN, B carries it with tags, C has nothing to do with it.
@@ -76,13 +103,31 @@ iperf a 10.7.0.2 -p 5300 -n 4M -R
 must c "ping -q -c 2 -i 0.2 -W 30 10.9.0.1 && ping -q -c 2 -i 0.2 -W 30 10.9.0.2"
 
 # The world: an address, the host, a name server's address, and back in.
-must a "udhcpc -i eth0 -n -q -t 30 -T 1"
-expect "leased address" 10.0.2.15 "$(on a "ip -4 -o addr show dev eth0" | sed -n 's/.*inet \(10.0.2[^/]*\).*/\1/p')"
+cat >udhcpc.script <<'END'
+#!/bin/sh
+[ "$1" != bound ] || ip addr replace "$ip/$mask" dev "$interface"
+END
+chmod +x udhcpc.script
+lease() {	# NAME
+	local client="udhcpc -i eth0 -n -q -t 30 -T 1"
+	[ "$1" != d ] || client="busybox $client -s $dir/udhcpc.script"
+	must "$1" "$client"
+	must "$1" "ping -q -c 2 -i 0.2 -W 30 10.0.2.2"
+}
+leased() {	# NAME
+	on "$1" "ip -4 -o addr show dev eth0" | sed -n 's/.*inet \(10\.0\.2\.[^/]*\).*/\1/p'
+}
+lease a
+expect "leased address" 10.0.2.15 "$(leased a)"
+at_once lease b c d
+expect "leased addresses" 4 "$(for name in "${all[@]}"; do leased $name; done | sort -u | wc -l)"
 expect "name server" "nameserver 10.0.2.3" "$(on a "cat /etc/resolv.conf")"
-must a "ping -q -c 2 -i 0.2 -W 30 10.0.2.2"
-has_prefix() { on a "ip -6 addr show dev eth0" | grep -q 'inet6 fd00:.* dynamic'; }
-wait_until 60 has_prefix || fail "no address by router advertisement"
-must a "ping -q -c 2 -i 0.2 -W 30 fd00:6d75::2"
+has_prefix() { on "$1" "ip -6 addr show dev eth0" | grep -q 'inet6 fd00:.* dynamic'; }
+routed() {	# NAME
+	wait_until 60 has_prefix "$1" || fail "$1 has no address by router advertisement"
+	must "$1" "ping -q -c 2 -i 0.2 -W 30 fd00:6d75::2"
+}
+at_once routed a b c
 
 mkdir www
 head -c 4M /dev/urandom >www/file

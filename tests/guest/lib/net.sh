@@ -36,9 +36,9 @@ boot() {
 	local name=$1 fd
 	shift
 	mkfifo "$name.in"
-	"$mullion" run --verbose --append "loglevel=7 mullion.dhcp=0" --name "$name" \
+	"$mullion" run --verbose --append "loglevel=7 mullion.dhcp=0 $patience" --name "$name" \
 		--memory "$memory" --kernel "$kernel" \
-		--initrd "$image/initrd.img" "$@" -- sh <"$name.in" >"$name.out" 2>"$name.console" &
+		--initrd "$initrd" "$@" -- sh <"$name.in" >"$name.out" 2>"$name.console" &
 	net_pid[$name]=$!
 	exec {fd}>"$name.in"
 	net_in[$name]=$fd
@@ -91,6 +91,20 @@ ends() {	# NAME COMMAND: sooner or later it succeeds
 	wait_until 60 on "$1" "$2" >/dev/null || fail "$1: $2: $(on "$1" "$2")"
 }
 
+# at_once FUNCTION NAME...: call it for all of these guests at the same time
+at_once() {
+	local function=$1 name pid pids=() failed=
+	shift
+	for name; do
+		"$function" "$name" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=yes
+	done
+	[ -z "$failed" ] || fail "$function: see above"
+}
+
 box_netns() {	# NAME
 	echo "mullion-$$-$1"
 }
@@ -112,7 +126,8 @@ box() {
 	addresses "$name" eth0 9 $net_guests
 }
 
-# iperf FROM TO OPTION...: a server runs at TO; it may still be at the one before
+# iperf FROM TO OPTION...: a server runs at TO; it may still be at the one before,
+# and with --bidir may end while the client still writes, which then has a reset
 iperf() {
 	local from=$1 to=$2 tries output
 	shift 2
@@ -120,15 +135,20 @@ iperf() {
 		if output=$(on "$from" "iperf3 -c $to $*"); then
 			return 0
 		fi
-		[[ $output == *busy* ]] || fail "iperf3 from $from to $to $*: $output"
+		[[ $output == *busy* || $output == *"reset by peer"* ]] || fail "iperf3 from $from to $to $*: $output"
 		sleep 0.2
 	done
 	fail "iperf3 from $from to $to $*: $output"
 }
 
+leaks() {	# NAME
+	must "$1" "$leak_check"
+}
+
 # Every guest is powered off by its shell's end; its kernel must have been content.
 net_finish() {
 	local name fd
+	at_once leaks "${!net_pid[@]}"
 	for name in "${!net_pid[@]}"; do
 		fd=${net_in[$name]}
 		# not its input's end: processes of the test may hold the pipe as well
