@@ -22,6 +22,9 @@
 #include "report.h"
 #include "terminal.h"
 
+/* So long after a signal another one is the same. */
+#define ATTACH_SAME_SIGNAL_USEC	100000
+
 enum {
 	ATTACH_RAM = MULLION_OPTION_LONG,
 	ATTACH_CONTROL_GPA,
@@ -242,10 +245,13 @@ static int attach_request(struct mullion_cli *cli, const char *name, json_t *gue
 static int attach_stop(const char *name, int signals)
 {
 	const unsigned int flags = MULLION_CLIENT_NO_START | MULLION_CLIENT_MAY_MISS;
-	int sig = mullion_terminal_signal(signals);
-	int ret = mullion_client_call("POST", mullion_client_path("/v1/guests/%s/stop", name),
-				      json_object(), flags, signals, NULL);
+	int ret, sig;
 
+	/* timeout(1) sends it to the process and to its group: that is one signal. */
+	usleep(ATTACH_SAME_SIGNAL_USEC);
+	mullion_terminal_signal(signals);
+	ret = mullion_client_call("POST", mullion_client_path("/v1/guests/%s/stop", name),
+				  json_object(), flags, signals, NULL);
 	if (ret != -EINTR)
 		return 0;
 	sig = mullion_terminal_signal(signals);

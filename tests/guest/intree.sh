@@ -58,7 +58,7 @@ attach() {
 		--control-bytes $control_bytes --reserved "$control:$reserved" \
 		--pid "${net_pid[$name]}" "$@" >"$name.attach" 2>&1 &
 	attach_pid=$!
-	helpers+=($attach_pid)
+	helpers+=("$attach_pid")
 }
 
 # As firmware would: is there a control channel?
