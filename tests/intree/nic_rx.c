@@ -168,8 +168,10 @@ static void nic_ack(struct nic *nic, const struct uiscmdrsp_net *net)
 	nic->context = 0;
 	nic->enabled = nic->wanted;
 	nic->quiet = !nic->wanted;
-	if (nic->resuming)
+	if (nic->resuming) {
 		check(CHECK_NIC_RESUME, nic->wanted, "%s: acknowledged a disable", name);
+		event("%s open again", name);
+	}
 	nic->resuming = false;
 }
 
