@@ -11,7 +11,8 @@
 # shellcheck source=tests/guest/lib/net.sh
 . "$(dirname "$0")/lib/net.sh"
 
-# How large a file goes through the links that come and go.
+# How large a file goes through the links that come and go; MULLION_TEST_MIB=1024
+# for one that takes minutes.
 mib=${MULLION_TEST_MIB:-256}
 [ "${MULLION_TEST_MODE:-window}" = window ] || mib=64
 head -c ${mib}M /dev/urandom >a.img
