@@ -242,7 +242,7 @@ static int attach_request(struct mullion_cli *cli, const char *name, json_t *gue
 }
 
 /* The guest is let go in good order, with a second signal at once. */
-static int attach_stop(const char *name, int signals)
+static int attach_stop(const struct mullion_cli *cli, const char *name, int signals)
 {
 	const unsigned int flags = MULLION_CLIENT_NO_START | MULLION_CLIENT_MAY_MISS;
 	int ret, sig;
@@ -253,7 +253,7 @@ static int attach_stop(const char *name, int signals)
 	ret = mullion_client_call("POST", mullion_client_path("/v1/guests/%s/stop", name),
 				  json_object(), flags, signals, NULL);
 	if (ret != -EINTR)
-		return 0;
+		return !ret || ret == -ENOENT ? 0 : cli->failure;
 	sig = mullion_terminal_signal(signals);
 	mullion_client_call("POST", mullion_client_path("/v1/guests/%s/kill", name),
 			    json_object(), flags, -1, NULL);
@@ -270,7 +270,7 @@ static int attach_wait(struct mullion_cli *cli, const char *name, int signals)
 	ret = mullion_client_call("GET", mullion_client_path("/v1/guests/%s/wait?owner=1", name),
 				  NULL, MULLION_CLIENT_NO_START, signals, &answer);
 	if (ret == -EINTR)
-		return attach_stop(name, signals);
+		return attach_stop(cli, name, signals);
 	if (ret == -ECONNREFUSED)
 		mullion_report_error("lost guest", name, "`mullion doctor' may know more",
 				     "the daemon has ended");
@@ -300,7 +300,7 @@ static int attach_guest(struct mullion_cli *cli, const char *name, json_t *guest
 	}
 	ret = mullion_client_call("POST", strdup("/v1/guests"), guest, 0, signals, &answer);
 	if (ret == -EINTR) {
-		status = attach_stop(name, signals);
+		status = attach_stop(cli, name, signals);
 	} else if (ret) {
 		status = cli->failure;
 	} else {

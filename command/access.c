@@ -241,6 +241,17 @@ static void access_add_ram(const struct mullion_service *service, uint64_t devic
 		json_integer_value(json_object_get(row, "bytes")) + (json_int_t)bytes));
 }
 
+/* The device as stat() has it: some file systems' differ from what maps says. */
+static uint64_t access_device(int proc, unsigned long long from, unsigned long long to,
+			      uint64_t device)
+{
+	struct stat st;
+	char name[64];
+
+	snprintf(name, sizeof(name), "map_files/%llx-%llx", from, to);
+	return fstatat(proc, name, &st, 0) < 0 ? device : st.st_dev;
+}
+
 static int access_read_maps(const struct mullion_service *service, int proc, json_t *out)
 {
 	char line[ACCESS_LINE];
@@ -261,6 +272,7 @@ static int access_read_maps(const struct mullion_service *service, int proc, jso
 		unsigned long long from, to, inode;
 		unsigned int major, minor;
 		char mode[8], note[160];
+		uint64_t device;
 		int at = 0;
 		json_t *one;
 
@@ -270,9 +282,10 @@ static int access_read_maps(const struct mullion_service *service, int proc, jso
 		line[strcspn(line, "\n")] = '\0';
 		if (line[at] != '/')
 			continue;
-		access_note(service, line + at, makedev(major, minor), inode, note);
+		device = access_device(proc, from, to, makedev(major, minor));
+		access_note(service, line + at, device, inode, note);
 		if (mode[3] == 's')
-			access_add_ram(service, makedev(major, minor), inode, mode, to - from, ram);
+			access_add_ram(service, device, inode, mode, to - from, ram);
 		one = json_pack("{s:o, s:s, s:I, s:s}",
 				"target", mullion_json_text(line + at, strlen(line + at)),
 				"mode", mode, "bytes", (json_int_t)(to - from),

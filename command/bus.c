@@ -66,8 +66,13 @@ static int bus_make_window(struct mullion_cp_bus *bus, unsigned int devices,
 int mullion_cp_bus_place(struct mullion_cp_bus *bus, struct mullion_error *err)
 {
 	struct mullion_partition *p = bus->partition;
-	int r = mullion_cp_ram_place(bus->ram, MULLION_BUS_CHANNEL_BYTES, &bus->addr);
+	int r;
 
+	/* What has none must not give back what is another's by now. */
+	bus->addr = 0;
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+		d->addr = 0;
+	r = mullion_cp_ram_place(bus->ram, MULLION_BUS_CHANNEL_BYTES, &bus->addr);
 	for (struct mullion_cp_device *d = bus->devices; !r && d; d = d->next)
 		r = mullion_cp_ram_place(bus->ram, d->bytes, &d->addr);
 	if (r < 0)
@@ -442,6 +447,9 @@ void mullion_cp_bus_withdraw(struct mullion_cp_bus *bus)
 	struct mullion_service *service = bus->service;
 
 	bus_leave_partition(bus);
+	/* Nobody is left for whom it could begin anew. */
+	bus->renewing = false;
+	bus->renewable = false;
 	if (service->process)
 		bus_withdraw_step(bus);
 	else

@@ -418,9 +418,17 @@ static int guest_not_running(const struct mullion_cp_guest *g, const char *what,
 				 "start it with `mullion start`", "it does not run");
 }
 
+/* An attached one whose command has hung up, just before it was to say so. */
+static bool guest_let_go(const struct mullion_cp_guest *g)
+{
+	return !g->running && g->attach && g->transient;
+}
+
 int mullion_cp_guest_kill(struct mullion_cp_guest *g, const char *why,
 			  struct mullion_error *err)
 {
+	if (guest_let_go(g))
+		return 0;
 	if (!g->running)
 		return guest_not_running(g, "cannot kill guest", err);
 	if (!g->facts.killed) {
@@ -465,6 +473,8 @@ int mullion_cp_guest_stop(struct mullion_cp_guest *g, double seconds,
 {
 	double tick = seconds < GUEST_STOP_TICK ? seconds : GUEST_STOP_TICK;
 
+	if (guest_let_go(g))
+		return 0;
 	if (!g->running)
 		return guest_not_running(g, "cannot stop guest", err);
 	if (g->attach && seconds > 0) {
@@ -488,7 +498,9 @@ int mullion_cp_guest_stop(struct mullion_cp_guest *g, double seconds,
 void mullion_cp_guest_delete(struct mullion_cp_guest *g)
 {
 	g->deleted = true;
-	if (mullion_cp_guest_kill(g, "it was deleted", NULL))
+	if (g->running)
+		mullion_cp_guest_kill(g, "it was deleted", NULL);
+	else
 		guest_free(g);
 }
 

@@ -538,6 +538,10 @@ static int guest_run_partition(struct mullion_cp_guest *g, struct mullion_error 
 				      g->attach ? &guest_attached_partition_ops :
 				      def->process ? &guest_process_partition_ops :
 				      &guest_vm_partition_ops, g, &g->partition);
+	if (r == -ENOSPC)
+		return mullion_error_set(err, r, "cannot start guest", def->name,
+					 "reserve more memory",
+					 "its reserved memory has no room for a control channel and a page of payloads");
 	if (r)
 		return mullion_error_set(err, r, "cannot start guest", def->name, NULL,
 					 "cannot make its control channel: %s", strerror(-r));

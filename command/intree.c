@@ -137,9 +137,14 @@ static void intree_renew(struct mullion_partition *p)
 	p->intree.ready_sent = false;
 	p->intree.refused_told = false;
 	p->intree.crash_told = false;
+	p->intree.announce_at = 0;
 	mullion_partition_guest_lost(p);
-	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next) {
+		/* Drivers that begin would wait for it for ever, or crash. */
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+			d->paused = false;
 		mullion_cp_bus_renew(bus);
+	}
 }
 
 static void intree_begin(struct mullion_partition *p)
@@ -241,10 +246,14 @@ static void intree_place(struct mullion_partition *p)
 		bus->renewable = false;
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 			d->formatted = false;
-		if (mullion_cp_bus_place(bus, &err) < 0)
+		if (mullion_cp_bus_place(bus, &err) < 0) {
+			/* neither served nor announced */
+			bus->renewing = true;
+			bus->renewable = true;
 			mullion_event_emit(p->core->events, LOG_ERR, p->label, "bus-failed",
 					   "it does not get bus %u (%s): %s", bus->number,
 					   bus->name, err.why);
+		}
 	}
 	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
 		mullion_service_serve(bus->service);
@@ -457,7 +466,7 @@ bool mullion_intree_rewind(const struct mullion_cp_device *device)
 bool mullion_intree_serve_later(struct mullion_cp_device *device)
 {
 	if (!intree_plain(device->bus->partition) || !device->formatted || device->paused ||
-	    device->bus->renewing || !device->class->standby)
+	    device->bus->renewing || device->bus->leaving || !device->class->standby)
 		return false;
 	intree_look(device);
 	if (device->intree.state == MULLION_INTREE_PAUSING || device->intree.standby_at) {
@@ -492,6 +501,10 @@ int mullion_intree_may_pause(const struct mullion_cp_device *device, bool paused
 	if (device->intree.locked)
 		return mullion_error_set(err, -EIO, what, bus->guest_name, "boot it again",
 					 "its driver has refused a change and takes no other");
+	/* Rings are emptied for a driver that has stopped, and stopped for one that runs. */
+	if (device->pausing || device->intree.state == MULLION_INTREE_PAUSING)
+		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
+					 "its last change is under way");
 	if (!paused)
 		return 0;
 	if (device->guest != MULLION_END_PRESENT || !intree_bound(device))
@@ -534,24 +547,41 @@ static bool intree_idle(const struct mullion_cp_bus *bus)
 
 void mullion_intree_unannounce(struct mullion_cp_bus *bus)
 {
-	struct mullion_error err;
-
 	if (bus->service->class->devices->standby) {
+		/* It is to be closed now: a standby behind that would wait for its end. */
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+			if (!d->intree.standby_at)
+				continue;
+			d->intree.standby_at = 0;
+			intree_serve_now(d);
+		}
 		mullion_cp_bus_unannounce(bus);
 		return;
 	}
-	/* one in standby would be stopped twice */
-	for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
-		if (d->paused)
-			mullion_cp_device_pause(d, false, &err);
 	bus->idle_ticks = 0;
 	bus->idle_until = intree_now() + INTREE_IDLE_USEC;
 	intree_arm(bus->partition);
 }
 
+/* A disk in standby would be stopped twice.  Return: whether one still is. */
+static bool intree_wake(struct mullion_cp_bus *bus)
+{
+	struct mullion_error err;
+	bool standby = false;
+
+	for (struct mullion_cp_device *d = bus->devices; d; d = d->next) {
+		if (d->paused)
+			mullion_cp_device_pause(d, false, &err);
+		standby |= d->intree.state == MULLION_INTREE_STANDBY ||
+			   d->intree.state == MULLION_INTREE_PAUSING;
+	}
+	return standby;
+}
+
 /* Return: whether @bus may be gone. */
 static bool intree_wait_idle(struct mullion_cp_bus *bus, uint64_t now)
 {
+	bool standby = intree_wake(bus);
 	bool idle = intree_idle(bus);
 
 	bus->idle_ticks = idle ? bus->idle_ticks + 1 : 0;
@@ -563,6 +593,11 @@ static bool intree_wait_idle(struct mullion_cp_bus *bus, uint64_t now)
 				   "disks of bus %u (%s) are removed while they are in use",
 				   bus->number, bus->name);
 	bus->idle_until = 0;
+	if (standby) {
+		mullion_cp_bus_remove(bus, true);
+		return true;
+	}
+	mullion_partition_told(bus->partition);
 	mullion_cp_bus_unannounce(bus);
 	return true;
 }

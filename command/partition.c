@@ -340,6 +340,12 @@ static void partition_settle_windows(struct mullion_partition *p)
 
 		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
 			formatted = formatted && d->formatted;
+		if (p->placed && bus->plugged && !bus->leaving && formatted && p->windowed &&
+		    !mullion_cp_control_plain(p->control)) {
+			/* Formatted anew later than the guest came back. */
+			mullion_cp_bus_announce(bus);
+			continue;
+		}
 		if (bus->plugged || bus->offered || bus->leaving || !formatted ||
 		    !p->told.ready)
 			continue;
@@ -542,7 +548,16 @@ uint64_t mullion_partition_control_gpa(const struct mullion_partition *p)
 static int partition_on_give_up(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct mullion_partition *p = arg;
+	uint64_t busy = 0;
 
+	/* One whose disks are not idle yet was told nothing that it could answer. */
+	for (struct mullion_cp_bus *bus = p->buses; p->giving_back && bus; bus = bus->next)
+		busy = bus->idle_until > busy ? bus->idle_until : busy;
+	if (busy) {
+		sd_event_source_set_time(source, busy + PARTITION_SILENT_USEC);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		return 0;
+	}
 	if (p->giving_back && p->buses &&
 	    mullion_cp_control_acknowledged(p->control) != p->acknowledged &&
 	    usec < p->give_up) {
@@ -554,6 +569,16 @@ static int partition_on_give_up(sd_event_source *source, uint64_t usec, void *ar
 		mullion_cp_bus_remove(p->buses, true);
 	mullion_partition_changed(p);
 	return 0;
+}
+
+void mullion_partition_told(struct mullion_partition *p)
+{
+	uint64_t now = 0;
+
+	if (!p->giver)
+		return;
+	sd_event_now(p->core->event, CLOCK_MONOTONIC, &now);
+	sd_event_source_set_time(p->giver, now + PARTITION_SILENT_USEC);
 }
 
 void mullion_partition_give_back(struct mullion_partition *p)
@@ -629,6 +654,10 @@ void mullion_partition_stop(struct mullion_partition *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
+	/* Their clocks would look at the control channel. */
+	p->giving_back = false;
+	p->giver = sd_event_source_disable_unref(p->giver);
+	mullion_intree_free(p);
 	mullion_cp_control_free(p->control);
 	p->control = NULL;
 	memset(&p->tell, 0, sizeof(p->tell));

@@ -243,6 +243,12 @@ uint64_t mullion_partition_control_gpa(const struct mullion_partition *partition
 void mullion_partition_give_back(struct mullion_partition *partition);
 
 /**
+ * mullion_partition_told() - the guest has been asked only now to give something
+ *	back: the time in which it may be silent begins
+ */
+void mullion_partition_told(struct mullion_partition *partition);
+
+/**
  * mullion_partition_free() - forget it; what still runs for it is killed
  */
 void mullion_partition_free(struct mullion_partition *partition);

@@ -273,8 +273,9 @@ int mullion_cp_ram_adopt(struct mullion_cp_ram **ret, const char *name, const ch
 {
 	struct mullion_ram_region machine[2];
 	struct mullion_cp_ram *ram = ram_alloc();
+	char self[32];
 	struct stat st;
-	int r;
+	int fd, r;
 
 	if (!ram)
 		return mullion_error_set(err, -ENOMEM, "cannot attach to", name, NULL,
@@ -286,8 +287,8 @@ int mullion_cp_ram_adopt(struct mullion_cp_ram **ret, const char *name, const ch
 		goto fail;
 	}
 	strcpy(ram->path, path);
-	/* Neither a device nor a pipe may make the daemon wait. */
-	ram->fds[0] = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* What is no file is not even opened: a device would notice. */
+	ram->fds[0] = open(path, O_PATH | O_CLOEXEC);
 	if (ram->fds[0] < 0 || fstat(ram->fds[0], &st) < 0)
 		goto fail_errno;
 	if (!S_ISREG(st.st_mode)) {
@@ -295,6 +296,17 @@ int mullion_cp_ram_adopt(struct mullion_cp_ram **ret, const char *name, const ch
 				      "give the file of the guest's RAM", "%s is no file", path);
 		goto fail;
 	}
+	if (!st.st_size) {
+		r = mullion_error_set(err, -EINVAL, "cannot attach to", name,
+				      "give the file of the guest's RAM", "%s is empty", path);
+		goto fail;
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", ram->fds[0]);
+	fd = open(self, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		goto fail_errno;
+	close(ram->fds[0]);
+	ram->fds[0] = fd;
 	ram->file_count = 1;
 	if (!count) {
 		count = mullion_cp_ram_layout((uint64_t)st.st_size, false, machine);
