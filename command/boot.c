@@ -115,7 +115,9 @@ static int boot_decide(struct mullion_boot *boot, const struct mullion_definitio
 		return mullion_error_set(err, r, BOOT_WHAT, def->name, NULL, "a path is too long");
 	if (r)
 		return r;
-	n = snprintf(boot->append, sizeof(boot->append), "%sconsole=ttyS0 panic=-1%s%s%s%s%s",
+	/* An emulated timer may be late on a busy host: Linux would take it for broken. */
+	n = snprintf(boot->append, sizeof(boot->append),
+		     "%sconsole=ttyS0 panic=-1 no_timer_check%s%s%s%s%s",
 		     def->root ? "root=/dev/sda rw " : "", command ? " quiet" : "",
 		     extra[0] ? " " : "", extra, def->append ? " " : "", def->append ? def->append : "");
 	if ((size_t)n >= sizeof(boot->append))

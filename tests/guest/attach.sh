@@ -29,7 +29,7 @@ qemu-system-x86_64 -accel tcg -cpu max -machine pc,memory-backend=ram -m $((size
 	-object "memory-backend-file,id=ram,size=$size,mem-path=$PWD/ram,share=on" \
 	-nodefaults -no-user-config -display none -monitor none -kernel "$kernel" \
 	-initrd "$image/initrd.img" \
-	-append "console=ttyS0 loglevel=7 panic=-1 memmap=16384K\$$control visorbus.control=$control:$bytes" \
+	-append "console=ttyS0 loglevel=7 panic=-1 no_timer_check memmap=16384K\$$control visorbus.control=$control:$bytes" \
 	-qmp "unix:qmp,server=on,wait=off" -serial stdio <>keyboard >"$console" 2>qemu.log &
 machine=$!
 helpers+=("$machine")

@@ -36,7 +36,7 @@ machine() {
 		-object "memory-backend-file,id=ram,size=$ram_bytes,mem-path=$PWD/$name.ram,share=on" \
 		-nodefaults -no-user-config -display none \
 		-kernel "$intree/vmlinux" -initrd "$intree/initrd.img" \
-		-append "console=ttyS0 loglevel=7 panic=-1 memmap=$reserved\$$control" \
+		-append "console=ttyS0 loglevel=7 panic=-1 no_timer_check memmap=$reserved\$$control" \
 		-acpitable "sig=SSDT,data=$intree/ssdt.aml" -serial "file:$name.console" \
 		-chardev "pipe,id=shell,path=$PWD/$name.pipe" -serial chardev:shell \
 		-qmp "unix:$PWD/$name.qmp,server=on,wait=off" >"$name.qemu" 2>&1 &
