@@ -111,7 +111,7 @@ static int bus_match(struct device *device, compat_match_driver *driver)
 
 static void bus_shutdown(struct device *device)
 {
-	if (device->type == &visor_device_type && device->driver)
+	if (device->type == &visor_device_type)
 		visor_device_bus_shutdown(device);
 }
 

@@ -210,6 +210,14 @@ void visor_device_bus_shutdown(struct device *device)
 	struct visor_device *dev = to_visor_device(device);
 	struct visor_device_private *priv = dev->priv;
 
+	if (!device->driver) {
+		/* One that went without a server may have left its memory with it. */
+		if (visorbus_device_physical(dev))
+			wait_event_timeout(priv->wait,
+					   !test_bit(VISOR_DEV_QUARANTINE, &priv->flags),
+					   30 * HZ);
+		return;
+	}
 	mutex_lock(&priv->callback_lock);
 	if (priv->state == VISOR_STATE_LIVE &&
 	    test_bit(VISOR_DEV_ENABLED, &priv->flags))
@@ -255,10 +263,15 @@ static void device_teardown(struct visor_device *dev)
 	priv->bus->device_count--;
 	mutex_unlock(&visorbus_lock);
 	if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
-	    !(channel->epoch && visorchannel_ended(channel, channel->epoch)))
+	    !(channel->epoch && visorchannel_ended(channel, channel->epoch))) {
 		visor_pool_limbo(dev);
-	else
+	} else {
+		/* A window that has gone has ended nothing. */
+		if (test_bit(VISOR_DEV_QUARANTINE, &priv->flags) &&
+		    visorchannel_poll(channel) == VISOR_ATTACH_GONE)
+			visor_memory_lose(window, &priv->pool.held);
 		visor_pool_release(window, &priv->pool);
+	}
 	visor_window_put(window);
 	if (priv->destroy_request)
 		visor_control_respond(priv->destroy_request,

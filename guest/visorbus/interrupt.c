@@ -210,7 +210,9 @@ static bool poll_pair(struct visor_pair *pair)
 
 static u64 poll_interval(const struct visor_device_private *priv, u64 now)
 {
-	u64 quiet = now - READ_ONCE(priv->poll_active);
+	u64 active = READ_ONCE(priv->poll_active);
+	/* Somebody may have sent something after the caller looked at the clock. */
+	u64 quiet = now > active ? now - active : 0;
 
 	/* Who waits for a server waits for one that comes or confirms. */
 	if (!interrupt_wanted(priv))
@@ -244,6 +246,9 @@ static enum hrtimer_restart interrupt_poll(struct hrtimer *timer)
 	interval = poll_interval(priv, now);
 	/* Not by forwarding: it may have been started anew meanwhile. */
 	hrtimer_start(timer, ns_to_ktime(interval), HRTIMER_MODE_REL_SOFT);
+	/* And perhaps for sooner: visor_interrupt_busy() clears the flag before. */
+	if (interval > POLL_BUSY && !READ_ONCE(priv->poll_slow))
+		hrtimer_start(timer, ns_to_ktime(POLL_BUSY), HRTIMER_MODE_REL_SOFT);
 	return HRTIMER_NORESTART;
 }
 

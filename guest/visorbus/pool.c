@@ -102,11 +102,14 @@ static void pool_limbo_sweep(struct visor_window *window, bool all)
 	struct pool_limbo *limbo, *next;
 
 	list_for_each_entry_safe(limbo, next, &window->limbo, node) {
-		if (!visorchannel_ended(limbo->channel, limbo->epoch)) {
-			if (!all)
-				continue;
+		bool ended = visorchannel_ended(limbo->channel, limbo->epoch);
+
+		if (!ended && !all)
+			continue;
+		/* A window that has gone has ended nothing. */
+		if (!ended ||
+		    visorchannel_poll(limbo->channel) == VISOR_ATTACH_GONE)
 			visor_memory_lose(window, &limbo->user.held);
-		}
 		pool_release(window->pool, &limbo->user);
 		pool_limbo_free(limbo);
 	}

@@ -292,12 +292,18 @@ static void state_look_detached(struct visor_device *dev)
 {
 	struct visor_device_private *priv = dev->priv;
 	struct visorchannel *channel = dev->visorchannel;
+	enum visor_attach where = visorchannel_poll(channel);
 
-	if (visorchannel_poll(channel) == VISOR_ATTACH_OUTDATED) {
+	if (where == VISOR_ATTACH_WAITING)
+		return;
+	if (where == VISOR_ATTACH_OUTDATED) {
 		/* A successor: it has to be told, too. */
 		visorchannel_raise_detached(channel);
 		return;
 	}
+	/* A window that has gone has ended nothing. */
+	if (where == VISOR_ATTACH_GONE)
+		visor_memory_lose(channel->window, &priv->pool.held);
 	clear_bit(VISOR_DEV_QUARANTINE, &priv->flags);
 	visor_pool_free_areas(channel->window, &priv->pool);
 	if (test_and_clear_bit(VISOR_DEV_RETRY, &priv->flags))

@@ -427,7 +427,8 @@ static int visorhba_attach_anew(struct visorhba *hba)
 		mutex_unlock(&hba->control);
 		return SUCCESS;
 	}
-	if (hba->removing || visorbus_device_gone(hba->dev))
+	/* Nobody will confirm: what the service may still use is left to the bus. */
+	if (hba->removing || rc == -ENODEV || visorbus_device_gone(hba->dev))
 		visorhba_fail(hba, VISORHBA_GONE, DID_NO_CONNECT);
 	else if (hba->state == VISORHBA_RUNNING)
 		visorhba_fail(hba, VISORHBA_FAULTED, DID_ERROR);

@@ -537,7 +537,8 @@ static void visornic_remove(struct visor_device *dev)
 	mutex_lock(&nic->control);
 	visornic_napi_off(nic);
 	for (i = 0; i < nic->queue_count; i++)
-		visornic_tx_forget(&nic->queues[i], !nic->unsettled);
+		/* A disable ends frames in s-Par's dialect only; else the detach does. */
+		visornic_tx_forget(&nic->queues[i], !nic->has_ext && !nic->unsettled);
 	mutex_unlock(&nic->control);
 	cancel_delayed_work_sync(&nic->recover_work);
 	cancel_delayed_work_sync(&nic->absent_work);

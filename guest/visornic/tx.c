@@ -27,6 +27,7 @@
  * The byte queue limit is told of a frame before it can be answered.
  */
 #include <linux/skbuff.h>
+#include <net/dst.h>
 
 #include "visornic.h"
 
@@ -373,6 +374,11 @@ netdev_tx_t visornic_start_xmit(struct sk_buff *skb, struct net_device *netdev)
 		return NETDEV_TX_OK;
 	}
 	skb_tx_timestamp(skb);
+	/* It may be kept for long, and what others own is not to be kept with it. */
+	if (nic->physical) {
+		skb_dst_drop(skb);
+		nf_reset_ct(skb);
+	}
 	if (unlikely(tx_send(q, txq, &tx, more)))
 		return NETDEV_TX_BUSY;
 	return NETDEV_TX_OK;
