@@ -122,6 +122,7 @@ echo "gro: $retries tried again"
 end
 
 # ---- segments by the driver, zero copy, timestamps: each is answered once ----
+# Its count begins anew each second, so a slow machine needs the time as well.
 begin udpgso_bench udpgso_bench_tx udpgso_bench_rx
 at_b udp "./udpgso_bench_rx -v"
 listening 8000
@@ -131,8 +132,8 @@ must a 'cd /kselftests
 			"-S 1000 -T -z -a" "-m -T -z -a"; do
 			echo "udpgso_bench_tx $to $option"
 			# it waits so long for completions, also when it has them all
-			timeout 300 ./udpgso_bench_tx $to -M 10 -L 2 $option ||
-				timeout 300 ./udpgso_bench_tx $to -M 10 -L 100 $option || exit
+			timeout 300 ./udpgso_bench_tx $to -M 10 -l 5 -L 2 $option ||
+				timeout 300 ./udpgso_bench_tx $to -M 10 -l 5 -L 100 $option || exit
 		done
 	done'
 ends b "grep -q '^udp rx:' /udp.log"
@@ -141,7 +142,7 @@ for to in "-4 -D 10.9.0.2" "-6 -D fd09::2"; do
 	for option in "" -z; do
 		at_b tcp "./udpgso_bench_rx -t"
 		listening 8000
-		must a "cd /kselftests && timeout 300 ./udpgso_bench_tx $to -t -M 20 -L 1 $option"
+		must a "cd /kselftests && timeout 300 ./udpgso_bench_tx $to -t -M 20 -l 5 -L 1 $option"
 		well tcp
 	done
 done
@@ -186,7 +187,7 @@ at_b udp "./udpgso_bench_rx -G -v"
 listening 8000
 must a 'cd /kselftests
 	for to in "-4 -D 10.9.0.2" "-6 -D fd09::2"; do
-		timeout 300 ./udpgso_bench_tx $to -M 50 -S 0 || exit
+		timeout 300 ./udpgso_bench_tx $to -M 50 -l 5 -S 0 || exit
 	done'
 interrupt udp udpgso_bench_rx
 end
