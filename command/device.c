@@ -137,7 +137,6 @@ static void device_failed_status(struct mullion_cp_device *device, uint32_t stat
 	device_failed(device, why);
 }
 
-static void device_served_paused(struct mullion_cp_device *device);
 
 static void device_on_served(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
@@ -163,7 +162,7 @@ static void device_on_served(void *arg, int error, uint32_t status,
 	device->why[0] = '\0';
 	if (device->class->served)
 		device->class->served(device);
-	device_served_paused(device);
+	mullion_cp_device_go_on(device);
 	mullion_service_changed(bus->service);
 	if (bus->partition)
 		mullion_partition_changed(bus->partition);
@@ -354,6 +353,7 @@ static void device_on_state_changed(void *arg, int error, uint32_t status,
 	}
 	if (error) {
 		device->paused = !paused;
+		device->resume = false;
 		mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
 				   "pause-failed", "device %s:%u of guest %s cannot be %s: %s",
 				   bus->name, device->number, bus->guest_name,
@@ -365,10 +365,12 @@ static void device_on_state_changed(void *arg, int error, uint32_t status,
 			   paused ? "device-paused" : "device-resumed",
 			   "device %s:%u of guest %s is %s by the administrator", bus->name,
 			   device->number, bus->guest_name, paused ? "paused" : "resumed");
+	if (!paused)
+		device->resume = false;
 	mullion_intree_paused(device, paused);
 	/* changed once more meanwhile */
 	if (device->paused != paused)
-		device_change_state(device);
+		mullion_cp_device_go_on(device);
 }
 
 /* Tell the service what is wanted; the guest, if it has to be told, comes after it. */
@@ -401,10 +403,11 @@ static int device_change_state(struct mullion_cp_device *device)
 	return 0;
 }
 
-/* A successor of a process that had paused it begins as it finds it. */
-static void device_served_paused(struct mullion_cp_device *device)
+void mullion_cp_device_go_on(struct mullion_cp_device *device)
 {
-	if (device->paused)
+	if (device->resume && mullion_intree_pausing(device))
+		return;
+	if (device->paused || device->resume)
 		device_change_state(device);
 	else
 		mullion_intree_served(device);
@@ -425,11 +428,13 @@ int mullion_cp_device_pause(struct mullion_cp_device *device, bool paused,
 	if (r < 0)
 		return r;
 	device->paused = paused;
-	if (device->pausing)
+	device->resume = !paused;
+	if (device->pausing || (!paused && mullion_intree_pausing(device)))
 		return 0;
 	r = device_change_state(device);
 	if (r < 0) {
 		device->paused = !paused;
+		device->resume = false;
 		return mullion_error_set(err, r, what, bus->guest_name, "try again", "%s",
 					 strerror(-r));
 	}

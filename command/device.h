@@ -40,6 +40,7 @@ enum mullion_end {
  * @reconfiguring: DEVICE_RECONFIGURE is under way
  * @pausing: DEVICE_CHANGESTATE to the service is under way, @pausing_to that state
  * @paused: the administrator wants it to be
+ * @resume: and wanted it no more; the service has not said yet that it is not
  * @intree: of a guest without the extension; intree.c
  */
 struct mullion_cp_device {
@@ -62,8 +63,17 @@ struct mullion_cp_device {
 	bool pausing;
 	bool pausing_to;
 	bool paused;
+	bool resume;
 	struct mullion_intree_device intree;
 };
+
+/**
+ * mullion_cp_device_go_on() - to the state that is wanted, with the service that
+ *	there is now
+ *
+ * A successor of a process that had paused it begins as it finds it.
+ */
+void mullion_cp_device_go_on(struct mullion_cp_device *device);
 
 /**
  * mullion_cp_device_new() - place a device's channel on a bus

@@ -436,7 +436,7 @@ static void intree_on_standby(void *arg, int error, uint32_t status,
 	if (device->intree.waits)
 		intree_serve_now(device);
 	else if (!device->paused && device->server == MULLION_END_PRESENT)
-		intree_resume(device);
+		mullion_cp_device_go_on(device);
 }
 
 static bool intree_standby(struct mullion_cp_device *device)
@@ -514,10 +514,17 @@ int mullion_intree_may_pause(const struct mullion_cp_device *device, bool paused
 		return mullion_error_set(err, -EOPNOTSUPP, what, bus->guest_name,
 					 "boot it again",
 					 "its driver stands one pause only");
-	if (device->intree.state == MULLION_INTREE_RESUMING && !intree_resumed(device))
+	if (device->resume ||
+	    (device->intree.state == MULLION_INTREE_RESUMING && !intree_resumed(device)))
 		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
 					 "it is being resumed");
 	return 0;
+}
+
+bool mullion_intree_pausing(const struct mullion_cp_device *device)
+{
+	return intree_plain(device->bus->partition) &&
+	       device->intree.state == MULLION_INTREE_PAUSING;
 }
 
 void mullion_intree_paused(struct mullion_cp_device *device, bool paused)

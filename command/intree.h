@@ -73,6 +73,13 @@ int mullion_intree_may_pause(const struct mullion_cp_device *device, bool paused
 			     const char *what, struct mullion_error *err);
 
 /**
+ * mullion_intree_pausing() - the guest has been told to be in standby, and is not yet
+ *
+ * Its driver still uses the rings, which are emptied when the service is resumed.
+ */
+bool mullion_intree_pausing(const struct mullion_cp_device *device);
+
+/**
  * mullion_intree_paused() - the service has paused or resumed it: the guest is next
  */
 void mullion_intree_paused(struct mullion_cp_device *device, bool paused);

@@ -6,7 +6,7 @@
 # The s-Par drivers of Linux 5.10, from Debian's source as it is, in a virtual
 # machine that this test starts and `mullion attach' serves: a disk is written,
 # read and compared, files travel over a switch, services are killed meanwhile,
-# devices are removed, the guest starts again; and its kernel never complains.
+# devices are paused and removed, the guest starts again; and its kernel never complains.
 # See tests/intree/linux/build for what is done so that QEMU's guest believes in
 # s-Par.
 # shellcheck source=tests/guest/lib/net.sh
@@ -168,6 +168,22 @@ done
 wait $traffic || fail "a connection ended with the switch"
 must a "/bin/ping -q -c 5 -i 0.2 -W 30 10.9.0.1 && /bin/ping -q -c 5 -i 0.2 -W 30 fd09::1"
 info "$kills switches killed"
+
+# Paused and resumed: an interface as often as one likes, a disk once.
+for _ in 1 2 3 4 5 6; do
+	"$mullion" device set a vbus2:dev0 state=paused
+	"$mullion" device set a vbus2:dev0 state=running
+	ends a "/bin/ping -q -c 1 -W 5 10.9.0.1"
+done
+"$mullion" device set a vbus1:dev0 state=paused
+must a "rm -f /tmp/dd.status; (dd if=/dev/sda of=/dev/null bs=64k skip=1000 count=16 iflag=direct; echo \$? >/tmp/dd.status) >/tmp/dd.log 2>&1 &"
+must a "test ! -e /tmp/dd.status"
+"$mullion" device set a vbus1:dev0 state=running
+ends a "test -e /tmp/dd.status"
+must a "test \$(cat /tmp/dd.status) = 0 || { cat /tmp/dd.log; false; }"
+! "$mullion" device set a vbus1:dev0 state=paused 2>refusal || fail "a disk is paused twice"
+replace disk
+must a "dd if=/dev/sda of=/dev/null bs=64k skip=2000 count=16 iflag=direct"
 
 # A disk is found when the guest looks for it, and gone when that asks again; an
 # interface comes and goes by itself.
