@@ -102,6 +102,12 @@ replace() {
 	wait_until 30 is_service "$1" state serving || fail "the successor for $1 does not serve"
 }
 
+# A change before this one may be under way.
+change() {	# DEVICE STATE
+	wait_until 30 "$mullion" device set a "$1" "state=$2" 2>refusal ||
+		fail "$1 is not $2: $(cat refusal)"
+}
+
 content() {	# NAME COMMAND...: its output
 	on "$@" || fail "$*"
 }
@@ -117,17 +123,17 @@ attach a --disk "$PWD/disk.img" --disk "$PWD/other.img" --net lan,mac=02:00:00:0
 loaded a
 
 # Disks: what the host wrote, and what the host reads.
-ends a "test -b /dev/sda && test -b /dev/sdb"
-expect "size" 524288 "$(content a "cat /sys/block/sda/size")"
+ends a "disk 0 && disk 1"
+expect "size" 524288 "$(content a "blockdev --getsz /dev/disk0")"
 expect "content" "$(head -c 33554432 disk.img | sha256sum)" \
-	"$(content a "dd if=/dev/sda bs=1M count=32 iflag=direct status=none | sha256sum")"
+	"$(content a "dd if=/dev/disk0 bs=1M count=32 iflag=direct status=none | sha256sum")"
 must a "head -c 33554432 /dev/urandom >/tmp/data &&
-	dd if=/tmp/data of=/dev/sda bs=256k seek=256 oflag=direct status=none && sync"
+	dd if=/tmp/data of=/dev/disk0 bs=256k seek=256 oflag=direct status=none && sync"
 expect "content" "$(content a "sha256sum </tmp/data")" \
 	"$(dd if=disk.img bs=1M skip=64 count=32 status=none | sha256sum)"
-must a "/bin/mke2fs -q -t ext4 /dev/sdb && mkdir /mnt && mount -t ext4 /dev/sdb /mnt &&
-	cp /tmp/data /mnt && umount /mnt && /bin/e2fsck -fn /dev/sdb"
-must a "sg_inq /dev/sda && sg_luns /dev/sda && sg_turs /dev/sda && sg_reset -d /dev/sda"
+must a "/bin/mke2fs -q -t ext4 /dev/disk1 && mkdir /mnt && mount -t ext4 /dev/disk1 /mnt &&
+	cp /tmp/data /mnt && umount /mnt && /bin/e2fsck -fn /dev/disk1"
+must a "sg_inq /dev/disk0 && sg_luns /dev/disk0 && sg_turs /dev/disk0 && sg_reset -d /dev/disk0"
 
 # The network, to a guest in a namespace.
 ends a "test -e /sys/class/net/eth0"
@@ -143,7 +149,7 @@ iperf a fd09::1 -n 16M --bidir
 iperf a 10.9.0.1 -u -b 50M -l 1400 -n 1M
 
 # The disk service dies, thrice; the guest notices nothing.
-fio="fio --name=kill --filename=/dev/sda --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw
+fio="fio --name=kill --filename=/dev/disk0 --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw
 	--bs=4k-64k --size=128M --io_size=64M --verify=crc32c --output=/tmp/fio"
 must a "($(echo $fio); echo \$? >/tmp/fio.status) >/tmp/fio.log 2>&1 &"
 kills=0
@@ -171,29 +177,30 @@ info "$kills switches killed"
 
 # Paused and resumed: an interface as often as one likes, a disk once.
 for _ in 1 2 3 4 5 6; do
-	"$mullion" device set a vbus2:dev0 state=paused
-	"$mullion" device set a vbus2:dev0 state=running
+	change vbus2:dev0 paused
+	change vbus2:dev0 running
 	ends a "/bin/ping -q -c 1 -W 5 10.9.0.1"
 done
-"$mullion" device set a vbus1:dev0 state=paused
-must a "rm -f /tmp/dd.status; (dd if=/dev/sda of=/dev/null bs=64k skip=1000 count=16 iflag=direct; echo \$? >/tmp/dd.status) >/tmp/dd.log 2>&1 &"
+change vbus1:dev0 paused
+must a "rm -f /tmp/dd.status; (dd if=/dev/disk0 of=/dev/null bs=64k skip=1000 count=16 iflag=direct; echo \$? >/tmp/dd.status) >/tmp/dd.log 2>&1 &"
 must a "test ! -e /tmp/dd.status"
-"$mullion" device set a vbus1:dev0 state=running
+change vbus1:dev0 running
 ends a "test -e /tmp/dd.status"
 must a "test \$(cat /tmp/dd.status) = 0 || { cat /tmp/dd.log; false; }"
 ! "$mullion" device set a vbus1:dev0 state=paused 2>refusal || fail "a disk is paused twice"
+grep -q "one pause only" refusal || fail "$(cat refusal)"
 replace disk
-must a "dd if=/dev/sda of=/dev/null bs=64k skip=2000 count=16 iflag=direct"
+must a "dd if=/dev/disk0 of=/dev/null bs=64k skip=2000 count=16 iflag=direct"
 
 # A disk is found when the guest looks for it, and gone when that asks again; an
 # interface comes and goes by itself.
 truncate -s 32M third.img
 "$mullion" device add a disk "$PWD/third.img"
 must a "echo - - - >/sys/class/scsi_host/host0/scan"
-ends a "test -b /dev/sdc"
-must a "dd if=/tmp/data of=/dev/sdc bs=256k oflag=direct status=none && sync"
+ends a "disk 2"
+must a "dd if=/tmp/data of=/dev/disk2 bs=256k oflag=direct status=none && sync"
 expect "content" "$(content a "sha256sum </tmp/data")" "$(sha256sum <third.img)"
-must a "echo 1 >/sys/block/sdc/device/delete"
+must a "echo 1 >/sys/class/scsi_device/0:0:0:2/device/delete"
 "$mullion" device remove a "$PWD/third.img"
 for _ in 1 2; do
 	"$mullion" device add a net lan,mac=02:00:00:00:00:09
@@ -211,16 +218,16 @@ done
 printf '%s' '{"execute":"qmp_capabilities"}{"execute":"system_reset"}' |
 	socat -t 2 - "UNIX-CONNECT:$PWD/a.qmp" >qmp.log
 loaded a 2
-ends a "test -b /dev/sda && test -b /dev/sdb && test -e /sys/class/net/eth0"
+ends a "disk 0 && disk 1 && test -e /sys/class/net/eth0"
 booted a
 must a "/bin/ping -q -c 2 -i 0.2 -W 30 10.9.0.1"
 expect "content" "$(head -c 33554432 disk.img | sha256sum)" \
-	"$(content a "dd if=/dev/sda bs=1M count=32 iflag=direct status=none | sha256sum")"
+	"$(content a "dd if=/dev/disk0 bs=1M count=32 iflag=direct status=none | sha256sum")"
 
 # It is let go in good order, and goes on without devices.
 kill $attach_pid
 wait $attach_pid || fail "attach ended with $?: $(cat a.attach)"
-ends a "test ! -e /sys/class/net/eth0 && test ! -b /dev/sda"
+ends a "test ! -e /sys/class/net/eth0 && test ! -e /sys/class/scsi_device/0:0:0:0"
 net_finish
 if grep -aE 'I/O error|FAILED Result|Medium Error' a.console >&2; then
 	fail "the guest's disk driver complained"
