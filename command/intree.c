@@ -501,12 +501,11 @@ int mullion_intree_may_pause(const struct mullion_cp_device *device, bool paused
 	if (device->intree.locked)
 		return mullion_error_set(err, -EIO, what, bus->guest_name, "boot it again",
 					 "its driver has refused a change and takes no other");
-	/* Rings are emptied for a driver that has stopped, and stopped for one that runs. */
-	if (device->pausing || device->intree.state == MULLION_INTREE_PAUSING)
-		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
-					 "its last change is under way");
 	if (!paused)
 		return 0;
+	if (device->pausing || device->resume || device->intree.state == MULLION_INTREE_PAUSING)
+		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
+					 "its last change is under way");
 	if (device->guest != MULLION_END_PRESENT || !intree_bound(device))
 		return mullion_error_set(err, -EAGAIN, what, bus->guest_name, "try again",
 					 "no driver of the guest has it");
