@@ -126,8 +126,8 @@ box() {
 	addresses "$name" eth0 9 $net_guests
 }
 
-# iperf FROM TO OPTION...: a server runs at TO; it may still be at the one before,
-# and with --bidir may end while the client still writes, which then has a reset
+# iperf FROM TO OPTION...: a server runs at TO; it may not listen yet, still be at
+# the one before, and with --bidir may end while the client still writes, which then has a reset
 iperf() {
 	local from=$1 to=$2 tries output
 	shift 2
@@ -135,7 +135,8 @@ iperf() {
 		if output=$(on "$from" "iperf3 -c $to $*"); then
 			return 0
 		fi
-		[[ $output == *busy* || $output == *"reset by peer"* ]] || fail "iperf3 from $from to $to $*: $output"
+		[[ $output == *busy* || $output == *refused* || $output == *"reset by peer"* ]] ||
+			fail "iperf3 from $from to $to $*: $output"
 		sleep 0.2
 	done
 	fail "iperf3 from $from to $to $*: $output"
