@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -318,20 +317,12 @@ static int attach_guest(struct mullion_cli *cli, const char *name, json_t *guest
 
 int mullion_cmd_attach(struct mullion_cli *cli)
 {
-	const char *given = mullion_cli_option(cli, 'n');
-	char name[72];
+	char name[MULLION_GUEST_NAME_ROOM];
 	json_t *guest;
-	uint32_t random;
-	int status;
+	int status = mullion_cli_guest_name(cli, "attach", name);
 
-	if (given && (!*given || strlen(given) > 64))
-		return mullion_cli_usage(cli, "a name has 1 to 64 characters");
-	if (!given && getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = (uint32_t)getpid();
-	if (given)
-		snprintf(name, sizeof(name), "%s", given);
-	else
-		snprintf(name, sizeof(name), "attach-%08" PRIx32, random);
+	if (status)
+		return status;
 	guest = json_object();
 	status = attach_request(cli, name, guest);
 	if (status) {

@@ -9,9 +9,12 @@
 #include "command.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "report.h"
 
@@ -21,6 +24,24 @@
 static int command_failure(const struct mullion_command *command)
 {
 	return command->failure ? command->failure : MULLION_EXIT_FAILURE;
+}
+
+int mullion_cli_guest_name(const struct mullion_cli *cli, const char *word,
+			   char ret[static MULLION_GUEST_NAME_ROOM])
+{
+	const char *given = mullion_cli_option(cli, 'n');
+	uint32_t random;
+
+	if (given && (!*given || strlen(given) > 64))
+		return mullion_cli_usage(cli, "a name has 1 to 64 characters");
+	if (given) {
+		strcpy(ret, given);
+		return 0;
+	}
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = (uint32_t)getpid();
+	snprintf(ret, MULLION_GUEST_NAME_ROOM, "%s-%08" PRIx32, word, random);
+	return 0;
 }
 
 int mullion_cli_usage(const struct mullion_cli *cli, const char *format, ...)

@@ -129,6 +129,20 @@ int mullion_command_main(int argc, char **argv);
  */
 const char *mullion_cli_option(const struct mullion_cli *cli, int id);
 
+/* Of a guest's name: 64 characters at most, or a word, a dash and 8 digits. */
+#define MULLION_GUEST_NAME_ROOM	72
+
+/**
+ * mullion_cli_guest_name() - the name of --name, or one of its own
+ * @cli: the invocation, of a command with the option 'n'
+ * @word: the chosen name begins with it; short
+ * @ret: the name
+ *
+ * Return: 0, or the exit status of a name that cannot be.
+ */
+int mullion_cli_guest_name(const struct mullion_cli *cli, const char *word,
+			   char ret[static MULLION_GUEST_NAME_ROOM]);
+
 /**
  * mullion_cli_usage() - say what was wrong with the command line
  *

@@ -137,7 +137,6 @@ static void device_failed_status(struct mullion_cp_device *device, uint32_t stat
 	device_failed(device, why);
 }
 
-
 static void device_on_served(void *arg, int error, uint32_t status,
 			     const struct controlvm_message *answer)
 {
