@@ -24,27 +24,19 @@
 void mullion_doctor_qemu(struct mullion_doctor *doctor)
 {
 	char qemu[PATH_MAX];
-	char *version_argv[] = { qemu, "--version", NULL };
 	char *devices_argv[] = { qemu, "-device", "help", NULL };
 	int major = 0, minor = 0, ret;
-	const char *number;
 	char *text;
 
 	ret = mullion_host_qemu(qemu);
 	if (!ret)
-		ret = mullion_doctor_output(version_argv, NULL, &text);
+		ret = mullion_host_qemu_version(qemu, &major, &minor);
 	if (ret) {
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",
-				   "install the package qemu-system-x86", "%s: %s", version_argv[0],
+				   "install the package qemu-system-x86", "%s: %s", qemu,
 				   ret == -ENOENT ? "not found" : "does not run");
-		if (ret > 0)
-			free(text);
 		return;
 	}
-	number = strstr(text, "version ");
-	if (number)
-		sscanf(number, "version %d.%d", &major, &minor);
-	free(text);
 	if (major < INSTALL_QEMU_MAJOR ||
 	    (major == INSTALL_QEMU_MAJOR && minor < INSTALL_QEMU_MINOR)) {
 		mullion_doctor_say(doctor, MULLION_FINDING_FAIL, "qemu",

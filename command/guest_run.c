@@ -240,6 +240,22 @@ static void guest_run_append(const struct mullion_cp_guest *g, char *text, size_
 		 MULLION_CONTROL_AREA_BYTES);
 }
 
+/*
+ * Before 8.1 QEMU's TCG does not hold a page of code while it translates it: what
+ * another processor of the guest patches at that moment (Linux: static keys, when
+ * something is used for the first time) may stay as it was for ever, and the guest's
+ * kernel then hangs in a breakpoint that is long gone.
+ */
+static bool guest_run_one_thread(const struct mullion_cp_guest *g)
+{
+	char path[PATH_MAX];
+	int major, minor;
+
+	return !g->kvm && g->definition->cpus > 1 && !mullion_host_qemu(path) &&
+	       !mullion_host_qemu_version(path, &major, &minor) &&
+	       (major < 8 || (major == 8 && minor < 1));
+}
+
 static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *err)
 {
 	char uuid[MULLION_GUID_TEXT];
@@ -247,6 +263,7 @@ static int guest_run_launch(struct mullion_cp_guest *g, struct mullion_error *er
 		.definition = g->definition,
 		.uuid = mullion_guid_text(&g->uuid, uuid),
 		.kvm = g->kvm,
+		.one_thread = guest_run_one_thread(g),
 		.ram = g->ram,
 	};
 	int serials[MULLION_QEMU_SERIALS];

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,9 +22,11 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "spawn.h"
 
 #define HOST_HLT_ADDRESS	0x1000
 #define HOST_KVM_SECONDS	2
+#define HOST_QEMU_SECONDS	2
 
 int mullion_host_qemu(char out[static PATH_MAX])
 {
@@ -43,6 +46,62 @@ int mullion_host_qemu(char out[static PATH_MAX])
 	}
 	strcpy(out, "qemu-system-x86_64");
 	return -ENOENT;
+}
+
+/* The first line that a program prints, as much of it as fits. */
+static int host_first_line(int fd, char *line, size_t bytes)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	size_t length = 0;
+	ssize_t r;
+
+	while (length < bytes - 1) {
+		if (poll(&wait, 1, HOST_QEMU_SECONDS * 1000) <= 0)
+			return -ETIMEDOUT;
+		r = read(fd, line + length, bytes - 1 - length);
+		if (r <= 0)
+			break;
+		length += (size_t)r;
+		if (memchr(line, '\n', length))
+			break;
+	}
+	line[length] = '\0';
+	return 0;
+}
+
+int mullion_host_qemu_version(const char *qemu, int *ret_major, int *ret_minor)
+{
+	char *const argv[] = { (char *)qemu, (char *)"--version", NULL };
+	struct mullion_spawn spawn = { .path = qemu, .argv = argv, .socket = -1, .errors = -1 };
+	int major, minor, output[2], pidfd, r;
+	const char *number;
+	char line[128];
+	pid_t pid;
+
+	if (pipe2(output, O_CLOEXEC))
+		return -errno;
+	spawn.output = output[1];
+	pidfd = mullion_spawn(&spawn, &pid);
+	close(output[1]);
+	r = pidfd;
+	if (pidfd < 0)
+		goto out;
+	r = host_first_line(output[0], line, sizeof(line));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(pidfd);
+	if (r)
+		goto out;
+	number = strstr(line, "version ");
+	r = -EPROTO;
+	if (number && sscanf(number, "version %d.%d", &major, &minor) == 2) {
+		*ret_major = major;
+		*ret_minor = minor;
+		r = 0;
+	}
+out:
+	close(output[0]);
+	return r;
 }
 
 #if defined(__x86_64__)

@@ -33,6 +33,18 @@ enum mullion_kvm {
 int mullion_host_qemu(char out[static PATH_MAX]);
 
 /**
+ * mullion_host_qemu_version() - which version a QEMU says it has
+ * @qemu: path
+ *
+ * It is asked, which takes some 20 ms; one that does not answer is given up after
+ * two seconds.
+ *
+ * Return: 0 and both numbers; -ENOENT if it cannot be executed, -ETIMEDOUT, or
+ * -EPROTO if it says something else.
+ */
+int mullion_host_qemu_version(const char *qemu, int *ret_major, int *ret_minor);
+
+/**
  * mullion_host_kvm() - can KVM run a guest here?
  * @why: why not, in plain words; empty if it can
  * @ret_error: negative errno of MULLION_KVM_NO_DEVICE; may be NULL

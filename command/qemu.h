@@ -39,6 +39,7 @@ struct mullion_qemu_window {
  * @definition, @boot: of the guest
  * @uuid: text
  * @kvm: use KVM instead of TCG
+ * @one_thread: TCG runs all CPUs of the guest in turn
  * @ram: of the guest, where services see it; NULL: QEMU's own
  * @windows, @window_count: in the order in which the guest finds them
  */
@@ -47,6 +48,7 @@ struct mullion_qemu_options {
 	const struct mullion_boot *boot;
 	const char *uuid;
 	bool kvm;
+	bool one_thread;
 	const struct mullion_cp_ram *ram;
 	struct mullion_qemu_window windows[MULLION_QEMU_WINDOWS_MAX];
 	unsigned int window_count;

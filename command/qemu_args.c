@@ -125,7 +125,8 @@ static void args_machine(struct args *args, const struct mullion_qemu_options *o
 	if (options->ram)
 		args_ram(args, options->ram);
 	args_add(args, "-accel");
-	args_add(args, "%s", options->kvm ? "kvm" : "tcg,thread=multi");
+	args_add(args, "%s", options->kvm ? "kvm" :
+		 options->one_thread ? "tcg,thread=single" : "tcg,thread=multi");
 	args_add(args, "-cpu");
 	/*
 	 * Five-level page tables only make an emulated guest slower, and so does
