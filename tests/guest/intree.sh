@@ -31,7 +31,7 @@ machine() {
 	truncate -s $ram_bytes "$name.ram"
 	mkfifo "$name.in" "$name.pipe.out"
 	ln -s "$name.in" "$name.pipe.in"
-	"$intree/bin/qemu" -accel tcg -cpu max -smp 2 -m $((ram_bytes >> 20)) \
+	"$intree/bin/qemu" -accel tcg,thread=single -cpu max -smp 2 -m $((ram_bytes >> 20)) \
 		-machine pc,memory-backend=ram \
 		-object "memory-backend-file,id=ram,size=$ram_bytes,mem-path=$PWD/$name.ram,share=on" \
 		-nodefaults -no-user-config -display none \
