@@ -40,23 +40,39 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def resolve(described):
+    """What a reference stands for; anything else is itself."""
+    while "$ref" in described:
+        at = OPENAPI
+        for step in described["$ref"].removeprefix("#/").split("/"):
+            at = at[step]
+        described = at
+    return described
+
+
+def merged(schema):
+    """A schema with all that it is made of: members of an object come from each part."""
+    schema = dict(resolve(schema))
+    for part in map(merged, schema.pop("allOf", [])):
+        properties = {**part.get("properties", {}), **schema.get("properties", {})}
+        required = part.get("required", []) + schema.get("required", [])
+        schema = {**part, **schema, "properties": properties, "required": required}
+    return schema
+
+
 def wrong(schema, value, where="answer"):
     """Why value does not fit the schema, or None."""
-    if "$ref" in schema:
-        return wrong(OPENAPI["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], value, where)
-    if value is None and schema.get("nullable"):
-        return None
-    for part in schema.get("allOf", []):
-        problem = wrong(part, value, where)
-        if problem:
-            return problem
+    schema = merged(schema)
+    if "anyOf" in schema:
+        problems = [wrong(part, value, where) for part in schema["anyOf"]]
+        return None if None in problems else " or ".join(problems)
     if value is None:
-        return f"{where} is null"
+        return None if schema.get("nullable") else f"{where} is null"
     kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float),
              "boolean": bool}
-    kind = schema.get("type")
-    if kind and (not isinstance(value, kinds[kind]) or
-                 (kind in ("integer", "number") and isinstance(value, bool))):
+    kind = schema["type"]
+    if (not isinstance(value, kinds[kind]) or
+            (kind in ("integer", "number") and isinstance(value, bool))):
         return f"{where} is {value!r}, not {kind}"
     if "enum" in schema and value not in schema["enum"]:
         return f"{where} is {value!r}, not one of {schema['enum']}"
@@ -71,12 +87,13 @@ def wrong(schema, value, where="answer"):
 
 
 def wrong_object(schema, value, where):
+    """For a merged schema.  Members that it does not describe are wrong unless it allows them."""
     properties = schema.get("properties", {})
+    extra = schema.get("additionalProperties", False)
     for name in schema.get("required", []):
         if name not in value:
             return f"{where} has no {name}"
     for name, item in value.items():
-        extra = schema.get("additionalProperties", True)
         if name in properties:
             problem = wrong(properties[name], item, f"{where}.{name}")
         elif extra is False:
@@ -148,7 +165,7 @@ class Case(unittest.TestCase):
         value = json.loads(data) if content == "application/json" else data.decode()
         if described:
             self.assertIn(str(status), described["responses"], (method, path))
-            media = described["responses"][str(status)]["content"]
+            media = resolve(described["responses"][str(status)])["content"]
             kind = content.split(";")[0]
             self.assertIn(kind, media)
             if kind == "application/json":
@@ -179,6 +196,24 @@ class Case(unittest.TestCase):
     def guest(self, name, **more):
         return self.call("POST", "/v1/guests", dict({"name": name, "type": "process",
                          "disks": ["null:1M,serial=one"], "start": True}, **more), 201)
+
+
+class Description(unittest.TestCase):
+    def test_references(self):
+        """Each leads somewhere, and every component is referred to."""
+        used, unread = set(), [OPENAPI]
+        while unread:
+            at = unread.pop()
+            if isinstance(at, dict):
+                if "$ref" in at:
+                    self.assertIsInstance(resolve(at), dict)
+                    used.add(at["$ref"])
+                unread += at.values()
+            elif isinstance(at, list):
+                unread += at
+        self.assertEqual(used, {f"#/components/{kind}/{name}"
+                                for kind, items in OPENAPI["components"].items()
+                                for name in items})
 
 
 class Api(Case):
@@ -214,7 +249,7 @@ class Api(Case):
         self.call("DELETE", "/v1/guests/p")
         self.definitions()
         lines = self.call("GET", "/v1/events").splitlines()
-        schema = OPENAPI["components"]["schemas"]["Event"]
+        schema = {"$ref": "#/components/schemas/Event"}
         for line in lines:
             self.assertIsNone(wrong(schema, json.loads(line)))
         self.assertIn("guest-stopped", [json.loads(line)["kind"] for line in lines])
