@@ -99,6 +99,30 @@ guest() {
 	return $status
 }
 
+# network NAME LINE...: define it
+network() {
+	local name=$1
+	shift
+	{
+		printf '[Network]\nName=%s\n' "$name"
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >"$name.network"
+	"$mullion" network define "$name.network" >/dev/null
+}
+
+# start_process KEY NAME SPEC...: define a process guest and start it; the key of
+# what it has is Disk or Net
+start_process() {
+	local key=$1 name=$2
+	shift 2
+	{
+		printf '[Guest]\nName=%s\nType=process\n' "$name"
+		printf "$key=%s\n" "$@"
+	} >"$name.ini"
+	"$mullion" define "$name.ini" >/dev/null
+	"$mullion" start "$name" >/dev/null
+}
+
 # shown NAME PATH: a field of what `show --json` says, as in services.0.pid
 shown() {
 	"$mullion" show "$1" --json 2>/dev/null | python3 -c '

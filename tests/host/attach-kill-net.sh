@@ -8,7 +8,7 @@
 # shellcheck source=tests/host/attach-lib.sh
 . "$(dirname "$0")/attach-lib.sh"
 
-net_network lan
+network lan
 for apart in 300 30; do
 	attach nets 96 --net lan --net lan
 	attached nets

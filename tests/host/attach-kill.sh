@@ -8,7 +8,7 @@
 . "$(dirname "$0")/attach-lib.sh"
 
 truncate -s 64M a.img
-net_network lan
+network lan
 attach disks 64 --disk a.img
 disks=$server
 attach nets 96 --net lan --net lan

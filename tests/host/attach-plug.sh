@@ -8,7 +8,7 @@
 . "$(dirname "$0")/attach-lib.sh"
 
 truncate -s 32M a.img b.img
-net_network lan
+network lan
 attach plug 96 --disk a.img
 attached plug
 play plug ready scan=1 io=20 sleep=12 up=0 up=1 traffic=10 standby=1 running=1 traffic=10 \

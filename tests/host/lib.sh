@@ -14,39 +14,14 @@
 programs=$top/build/tests/host
 engine=$top/build/bench/fio-mullion.so
 
-# process_guest NAME SPEC...: define and start it
+# process_guest NAME SPEC...: define one with disks, and start it
 process_guest() {
-	local name=$1
-	shift
-	{
-		printf '[Guest]\nName=%s\nType=process\n' "$name"
-		printf 'Disk=%s\n' "$@"
-	} >"$name.ini"
-	"$mullion" define "$name.ini" >/dev/null
-	"$mullion" start "$name" >/dev/null
+	start_process Disk "$@"
 }
 
-# net_network NAME LINE...: define a network
-net_network() {
-	local name=$1
-	shift
-	{
-		printf '[Network]\nName=%s\n' "$name"
-		[ $# = 0 ] || printf '%s\n' "$@"
-	} >"$name.network"
-	"$mullion" network define "$name.network" >/dev/null
-}
-
-# net_guest NAME SPEC...: a process guest with network cards, started
+# net_guest NAME SPEC...: the same with network cards
 net_guest() {
-	local name=$1
-	shift
-	{
-		printf '[Guest]\nName=%s\nType=process\n' "$name"
-		printf 'Net=%s\n' "$@"
-	} >"$name.ini"
-	"$mullion" define "$name.ini" >/dev/null
-	"$mullion" start "$name" >/dev/null
+	start_process Net "$@"
 }
 
 # port NETWORK GUEST FIELD...: of a guest's port, as "link" or "counters.rx_frames"

@@ -10,7 +10,7 @@
 need_namespaces python3 ping
 
 mib=1024
-net_network lan
+network lan
 # So slow that it takes a while.
 net_guest a lan,rate=128M
 net_guest b lan

@@ -14,7 +14,7 @@
 seconds=${SCRIBBLE_SECONDS:-8}
 good=(g1 g2 g3 g4 g5)
 # Few enough floods, and windows small enough, that buffers suffice for both.
-net_network lan FloodRate=100
+network lan FloodRate=100
 # Without a lock anybody could say that he has their addresses.
 for guest in "${good[@]}"; do
 	net_guest "$guest" lan,lock=mac

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 guests=()
-net_network lan
+network lan
 for i in $(seq 12); do
 	net_guest k"$i" lan
 	guests+=(k"$i")

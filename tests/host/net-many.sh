@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 guests=()
-net_network lan
+network lan
 for i in $(seq 40); do
 	net_guest g"$i" lan
 	guests+=(g"$i")
@@ -39,7 +39,7 @@ traffic pairs --frames 5000 --pairs 4 g1 g2 g3
 traffic small --frames 20000 --size 60 g1 g2
 expect "drops at the end" "" "$(drops lan g17)"
 
-net_network jumbo MTU=9000
+network jumbo MTU=9000
 for i in 1 2 3; do
 	net_guest j$i jumbo
 done

@@ -15,7 +15,7 @@ free_port() {
 s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 forward=$(free_port)
-net_network out Uplink=nat HostLoopback=yes "Forward=tcp:$forward:80"
+network out Uplink=nat HostLoopback=yes "Forward=tcp:$forward:80"
 net_guest a out
 net_guest b out
 for n in a b; do

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 need_namespaces python3
 
-net_network lan
+network lan
 net_guest a lan
 net_guest b lan
 net_guest c lan

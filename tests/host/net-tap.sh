@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 need_namespaces iperf3 ping tcpdump python3
 
-net_network lan MTU=9000
+network lan MTU=9000
 net_guest a lan
 net_guest b lan,mtu=1500
 net_guest c lan,vlan=7

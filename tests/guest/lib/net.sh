@@ -20,17 +20,6 @@ helpers=()
 declare -A net_pid net_in net_number net_tap
 net_guests=0
 
-# network NAME LINE...: define it
-network() {
-	local name=$1
-	shift
-	{
-		printf '[Network]\nName=%s\n' "$name"
-		[ $# = 0 ] || printf '%s\n' "$@"
-	} >"$name.network"
-	"$mullion" network define "$name.network" >/dev/null
-}
-
 # boot NAME [OPTION...]: start a guest; `booted NAME` waits for its shell
 boot() {
 	local name=$1 fd
@@ -114,9 +103,7 @@ box() {
 	local name=$1 netns
 	netns=$(box_netns "$name")
 	ip netns add "$netns" 2>/dev/null || skip "network namespaces cannot be made here"
-	printf '[Guest]\nName=%s\nType=process\nNet=%s\n' "$name" "$2" >"$name.ini"
-	"$mullion" define "$name.ini" >/dev/null
-	"$mullion" start "$name" >/dev/null
+	start_process Net "$name" "$2"
 	"$top/build/mullion-tap" "$name" --netns "$netns" --ifname eth0 >"$name.tap" 2>&1 &
 	net_tap[$name]=$!
 	wait_until 60 grep -qs "^guest $name" "$name.tap" || fail "no interface: $(cat "$name.tap")"
