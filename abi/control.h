@@ -101,6 +101,8 @@ MULLION_ABI_SIZE(struct controlvm_message_header, 48);
 #define VISOR_SEGMENT_RUNNING		0x00f7
 #define VISOR_SEGMENT_PAUSED		0x0077
 #define VISOR_SEGMENT_STANDBY		0x0073
+/* Mullion's, to a service: what was its client is no more (abi/mullion.md). */
+#define MULLION_SEGMENT_RESET		0x007b
 
 struct irq_info {
 	__u64 reserved1;	/* Mullion: first doorbell number at the peer */

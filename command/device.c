@@ -273,6 +273,7 @@ void mullion_cp_device_server_lost(struct mullion_cp_device *device)
 {
 	device->server = MULLION_END_NONE;
 	device->pausing = false;
+	device->resetting = false;
 	if (device->reconfiguring)
 		device_changed(device, -ECONNRESET, "");
 }
@@ -372,19 +373,19 @@ static void device_on_state_changed(void *arg, int error, uint32_t status,
 		mullion_cp_device_go_on(device);
 }
 
-/* Tell the service what is wanted; the guest, if it has to be told, comes after it. */
-static int device_change_state(struct mullion_cp_device *device)
+static int device_send_state(struct mullion_cp_device *device, uint16_t state,
+			     mullion_cp_answer_fn answer)
 {
 	struct mullion_cp_bus *bus = device->bus;
 	struct mullion_cp_command command = {
 		.id = CONTROLVM_DEVICE_CHANGESTATE,
-		.answer = device_on_state_changed,
+		.answer = answer,
 		.arg = device,
 		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
 		.packet.device_change_state = {
 			.bus_no = bus->service_number,
 			.dev_no = device->number,
-			.state = device->paused ? VISOR_SEGMENT_STANDBY : VISOR_SEGMENT_RUNNING,
+			.state = state,
 		},
 	};
 	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0, &command.payload_bytes);
@@ -394,9 +395,19 @@ static int device_change_state(struct mullion_cp_device *device)
 	if (payload)
 		r = mullion_cp_control_send(bus->service->control, &command);
 	free(payload);
+	if (!r)
+		bus->pending++;
+	return r;
+}
+
+/* Tell the service what is wanted; the guest, if it has to be told, comes after it. */
+static int device_change_state(struct mullion_cp_device *device)
+{
+	int r = device_send_state(device, device->paused ? VISOR_SEGMENT_STANDBY :
+				  VISOR_SEGMENT_RUNNING, device_on_state_changed);
+
 	if (r < 0)
 		return r;
-	bus->pending++;
 	device->pausing = true;
 	device->pausing_to = device->paused;
 	return 0;
@@ -440,6 +451,39 @@ int mullion_cp_device_pause(struct mullion_cp_device *device, bool paused,
 	return 0;
 }
 
+/* ---- the machine's reset -------------------------------------------------- */
+
+static void device_on_reset(void *arg, int error, uint32_t status,
+			    const struct controlvm_message *answer)
+{
+	struct mullion_cp_device *device = arg;
+	struct mullion_cp_bus *bus = device->bus;
+	char buffer[64];
+
+	(void)answer;
+	bus->pending--;
+	device->resetting = false;
+	if (error && error != -ECONNRESET)
+		mullion_event_emit(bus->core->events, LOG_ERR, bus->service->label,
+				   "reset-failed",
+				   "device %s:%u of guest %s still counts on what was before the reset: %s",
+				   bus->name, device->number, bus->guest_name,
+				   mullion_cp_status_text(status, buffer));
+	/* It may be back already, and wait for this. */
+	if (bus->partition && !bus->partition->stopping && !bus->renewing &&
+	    bus->partition->windowed)
+		mullion_cp_bus_announce(bus);
+	if (error == -ECONNRESET || !bus->partition || bus->renewing)
+		mullion_cp_bus_answered(bus);
+}
+
+void mullion_cp_device_reset(struct mullion_cp_device *device)
+{
+	if (device->server == MULLION_END_PRESENT && !device->resetting)
+		device->resetting = !device_send_state(device, MULLION_SEGMENT_RESET,
+						       device_on_reset);
+}
+
 /* ---- the guest's end --------------------------------------------------- */
 
 static void device_on_announced(void *arg, int error, uint32_t status,
@@ -475,7 +519,7 @@ void mullion_cp_device_announce(struct mullion_cp_device *device)
 		.arg = device,
 	};
 
-	if (!device->formatted || device->guest != MULLION_END_NONE ||
+	if (!device->formatted || device->resetting || device->guest != MULLION_END_NONE ||
 	    device->bus->guest == MULLION_END_FAILED)
 		return;
 	device_fill_packet(device, device->bus->number, &command.packet);

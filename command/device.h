@@ -38,6 +38,7 @@ enum mullion_end {
  * @failures: of the service, one after the other
  * @why: the last failure
  * @reconfiguring: DEVICE_RECONFIGURE is under way
+ * @resetting: the service is told that the client is no more; not announced before
  * @pausing: DEVICE_CHANGESTATE to the service is under way, @pausing_to that state
  * @paused: the administrator wants it to be
  * @resume: and wanted it no more; the service has not said yet that it is not
@@ -60,6 +61,7 @@ struct mullion_cp_device {
 	unsigned int failures;
 	char why[400];
 	bool reconfiguring;
+	bool resetting;
 	bool pausing;
 	bool pausing_to;
 	bool paused;
@@ -74,6 +76,14 @@ struct mullion_cp_device {
  * A successor of a process that had paused it begins as it finds it.
  */
 void mullion_cp_device_go_on(struct mullion_cp_device *device);
+
+/**
+ * mullion_cp_device_reset() - the machine of its client was reset
+ *
+ * A service that does not serve at the moment needs not be told: its successor
+ * begins with an epoch of the next boot.
+ */
+void mullion_cp_device_reset(struct mullion_cp_device *device);
 
 /**
  * mullion_cp_device_new() - place a device's channel on a bus

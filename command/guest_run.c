@@ -113,7 +113,7 @@ static void guest_qemu_started(void *arg, const char *version)
 	guest_run_started(g);
 }
 
-static void guest_qemu_event(void *arg, const char *name, json_t *data)
+static void guest_qemu_event(void *arg, const char *name, json_t *data, uint64_t usec)
 {
 	struct mullion_cp_guest *g = arg;
 	const char *reason;
@@ -128,6 +128,8 @@ static void guest_qemu_event(void *arg, const char *name, json_t *data)
 	} else if (!strcmp(name, "RESET")) {
 		if (g->ram)
 			mullion_cp_ram_boot(g->ram);
+		if (g->partition)
+			mullion_partition_guest_reset(g->partition, usec);
 		/* Firmware and machine reset several times over. */
 		if (g->state == MULLION_GUEST_SHUTTING_DOWN ||
 		    g->state == MULLION_GUEST_RESETTING)

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "../abi/guid.h"
 #include "../channel/fdmsg.h"
@@ -136,6 +137,14 @@ void mullion_partition_guest_lost(struct mullion_partition *p)
 	}
 }
 
+static uint64_t partition_clock(void)
+{
+	struct timeval now;
+
+	gettimeofday(&now, NULL);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
+}
+
 static void partition_on_attached(void *arg, bool fresh)
 {
 	struct mullion_partition *p = arg;
@@ -149,6 +158,7 @@ static void partition_on_attached(void *arg, bool fresh)
 	};
 
 	(void)fresh;
+	p->attached_usec = partition_clock();
 	/* Such a one is there when it answers. */
 	if (mullion_cp_control_plain(p->control)) {
 		mullion_intree_attached(p);
@@ -717,6 +727,17 @@ void mullion_partition_window_plugged(struct mullion_partition *p, unsigned int 
 void mullion_partition_window_unplugged(struct mullion_partition *p, unsigned int slot)
 {
 	p->slots &= ~(1ULL << slot);
+}
+
+void mullion_partition_guest_reset(struct mullion_partition *p, uint64_t usec)
+{
+	/* Windows are used by nobody before the next boot has attached to them. */
+	if (!p->ram || !p->was_attached || p->stopping || mullion_cp_control_plain(p->control) ||
+	    usec < p->attached_usec)
+		return;
+	for (struct mullion_cp_bus *bus = p->buses; bus; bus = bus->next)
+		for (struct mullion_cp_device *d = bus->devices; d; d = d->next)
+			mullion_cp_device_reset(d);
 }
 
 void mullion_partition_guest_gone(struct mullion_partition *p)

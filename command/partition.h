@@ -82,7 +82,7 @@ struct mullion_service;
  * @windowed: the guest's driver can be told of buses
  * @giving_back: the guest is asked for all its buses; @give_up: no longer than then
  * @online: CHIPSET_READY was answered
- * @was_attached: a driver has attached before
+ * @was_attached: a driver has attached before; @attached_usec: when, by the clock
  * @absent: the process that was the guest is gone
  * @tell: callbacks that are due
  * @told: callbacks that come once
@@ -118,6 +118,7 @@ struct mullion_partition {
 	bool windowed;
 	bool online;
 	bool was_attached;
+	uint64_t attached_usec;
 	bool absent;
 	bool giving_back;
 	uint64_t give_up;
@@ -348,6 +349,13 @@ int mullion_partition_send_window(struct mullion_partition *partition,
  * Return: 0 or negative errno (-EAGAIN: the socket's buffer is full).
  */
 int mullion_partition_send_fds(struct mullion_partition *partition, int sock);
+
+/**
+ * mullion_partition_guest_reset() - the machine was reset: where services see its
+ *	RAM they must not use what the boot before it had given them
+ * @usec: when, by the host's clock; the driver may have come back since
+ */
+void mullion_partition_guest_reset(struct mullion_partition *partition, uint64_t usec);
 
 /**
  * mullion_partition_guest_gone() - the process that was the guest has ended; its

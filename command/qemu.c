@@ -55,7 +55,7 @@ static void qemu_ready(void *arg, const char *version)
 	q->handler->started(q->arg, version);
 }
 
-static void qemu_event(void *arg, const char *name, json_t *data)
+static void qemu_event(void *arg, const char *name, json_t *data, uint64_t usec)
 {
 	struct mullion_qemu *q = arg;
 	const char *device = json_string_value(json_object_get(data, "device"));
@@ -63,7 +63,7 @@ static void qemu_event(void *arg, const char *name, json_t *data)
 	if (!strcmp(name, "DEVICE_DELETED") && device)
 		qemu_unplug_deleted(q, device);
 	else
-		q->handler->event(q->arg, name, data);
+		q->handler->event(q->arg, name, data, usec);
 }
 
 static void qemu_closed(void *arg, int error)

@@ -57,7 +57,7 @@ struct mullion_qemu_options {
 /**
  * struct mullion_qemu_handler - what happens to it
  * @started: the monitor answers
- * @event: an event of the monitor's; @data may be NULL
+ * @event: an event of the monitor's; @data may be NULL; @usec: when, by the host's clock
  * @line: a line on standard error
  * @exited: it is gone, and reaped; @code as waitid() has it (CLD_EXITED, ...)
  *
@@ -65,7 +65,7 @@ struct mullion_qemu_options {
  */
 struct mullion_qemu_handler {
 	void (*started)(void *arg, const char *version);
-	void (*event)(void *arg, const char *name, json_t *data);
+	void (*event)(void *arg, const char *name, json_t *data, uint64_t usec);
 	void (*line)(void *arg, const char *line);
 	void (*exited)(void *arg, int code, int status);
 };

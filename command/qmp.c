@@ -263,6 +263,12 @@ static void qmp_answer(struct mullion_qmp *q, json_t *message, json_t *result, i
 	qmp_finish(cmd, error, result);
 }
 
+static uint64_t qmp_time(const json_t *timestamp)
+{
+	return (uint64_t)json_integer_value(json_object_get(timestamp, "seconds")) * 1000000 +
+	       (uint64_t)json_integer_value(json_object_get(timestamp, "microseconds"));
+}
+
 static int qmp_message(struct mullion_qmp *q, const char *line, size_t bytes)
 {
 	bool freed = false;
@@ -279,7 +285,8 @@ static int qmp_message(struct mullion_qmp *q, const char *line, size_t bytes)
 		r = qmp_greeting(q, message);
 	else if ((value = json_object_get(message, "event")))
 		q->handler->event(q->arg, json_string_value(value) ? json_string_value(value) : "",
-				  json_object_get(message, "data"));
+				  json_object_get(message, "data"),
+				  qmp_time(json_object_get(message, "timestamp")));
 	else if ((value = json_object_get(message, "return")))
 		qmp_answer(q, message, value, 0);
 	else if ((value = json_object_get(message, "error")))

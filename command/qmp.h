@@ -13,13 +13,13 @@ struct mullion_qmp;
 /**
  * struct mullion_qmp_handler - whom to tell
  * @ready: QEMU has started and takes commands; its version as text
- * @event: an event; @data may be NULL
+ * @event: an event; @data may be NULL; @usec: when, by the host's clock
  * @closed: the monitor's end; @error is 0 at end of file, else negative errno.
  *	Called once; every command that was under way has been told -ECONNRESET
  */
 struct mullion_qmp_handler {
 	void (*ready)(void *arg, const char *version);
-	void (*event)(void *arg, const char *name, json_t *data);
+	void (*event)(void *arg, const char *name, json_t *data, uint64_t usec);
 	void (*closed)(void *arg, int error);
 };
 

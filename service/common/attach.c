@@ -375,6 +375,7 @@ static void attach_confirm(struct mullion_device *device)
 	/* pairs with the client's acquire when it looks for its confirmation */
 	mullion_store_release(mullion_ext_u64(ext, server_epoch), epoch);
 	device->rung = true;
+	device->revoked = false;
 	if (detached)
 		return;
 	device->quiesced = false;
@@ -418,14 +419,15 @@ static void attach_paused(struct mullion_device *device)
 	union controlvm_packet packet;
 
 	device->wanted.pause = false;
-	device->paused = true;
-	if (!device->faulted)
-		attach_set_state(device, MULLION_CHANNEL_PAUSED, MULLION_FAULT_NONE);
-	device->rung = true;
 	memset(&packet, 0, sizeof(packet));
-	packet.device_change_state.bus_no = device->bus->bus_no;
-	packet.device_change_state.dev_no = device->dev_no;
-	packet.device_change_state.state = VISOR_SEGMENT_STANDBY;
+	packet.device_change_state = command->cmd.device_change_state;
+	if (packet.device_change_state.state != MULLION_SEGMENT_RESET) {
+		packet.device_change_state.state = VISOR_SEGMENT_STANDBY;
+		device->paused = true;
+		if (!device->faulted)
+			attach_set_state(device, MULLION_CHANNEL_PAUSED, MULLION_FAULT_NONE);
+		device->rung = true;
+	}
 	mullion_control_client_respond(service.control, command, 0, &packet);
 }
 
@@ -455,6 +457,19 @@ void service_device_pause(struct mullion_device *device,
 	service_attach_quiesce(device);
 }
 
+bool service_device_reset(struct mullion_device *device,
+			  const struct controlvm_message *command)
+{
+	if (device->plain || device->starting || device->wanted.destroy)
+		return false;
+	device->revoked = true;
+	/* On its way into a pause it takes nothing more as it is. */
+	if (device->wanted.pause)
+		return false;
+	service_device_pause(device, command);
+	return true;
+}
+
 void service_device_resume(struct mullion_device *device)
 {
 	if (!device->paused)
@@ -476,9 +491,10 @@ void service_device_resume(struct mullion_device *device)
 	}
 	/*
 	 * A client that has raised its epoch since is confirmed first, and so is
-	 * one of a predecessor's, whose rings this process has not made.
+	 * one of a predecessor's, whose rings this process has not made.  One that
+	 * is no more gets nothing.
 	 */
-	if (!device->epoch || !device->queues[0].cmd.shared ||
+	if (device->revoked || !device->epoch || !device->queues[0].cmd.shared ||
 	    mullion_load_relaxed(mullion_ext_u64(device->ext, client_epoch)) !=
 	    device->epoch)
 		return;

@@ -304,6 +304,12 @@ static int control_device_changestate(const struct controlvm_message *command,
 
 	if (!device)
 		return -ENODEV;
+	if (change->state == MULLION_SEGMENT_RESET) {
+		if (service_device_reset(device, command))
+			return -EINPROGRESS;
+		packet->device_change_state = *change;
+		return 0;
+	}
 	if (device->starting || device->wanted.destroy || device->wanted.pause)
 		return -EBUSY;
 	if (!(change->state & VISOR_SEGMENT_STATE_OPERATING) && !device->paused) {

@@ -57,7 +57,7 @@ struct service_records {
 struct service_wanted {
 	bool any;			/* one of the following */
 	bool epoch;			/* confirm the client's epoch */
-	bool pause;			/* answer @pause_command */
+	bool pause;			/* answer @pause_command, or a reset's */
 	bool destroy;			/* answer @destroy_command, be gone */
 	struct controlvm_message pause_command;
 	struct controlvm_message destroy_command;
@@ -72,6 +72,7 @@ struct mullion_device {
 	bool quiesced;			/* and has */
 	bool started;			/* the class has just said so */
 	bool paused;
+	bool revoked;			/* the client of this epoch is no more */
 	bool faulted;
 	bool adopted;			/* its records are a predecessor's */
 	bool rewind;			/* nothing was answered since its rings were emptied */
@@ -184,6 +185,12 @@ int service_configure(uint64_t handle, const void *class_part, size_t bytes);
 void service_device_destroy(struct mullion_device *device,
 			    const struct controlvm_message *command);
 void service_device_pause(struct mullion_device *device,
+			  const struct controlvm_message *command);
+/*
+ * The machine was reset: as a pause that only a new epoch ends.  Returns whether
+ * the answer comes later; else there is nothing to wait for.
+ */
+bool service_device_reset(struct mullion_device *device,
 			  const struct controlvm_message *command);
 void service_device_resume(struct mullion_device *device);
 struct mullion_device *service_device_find(uint32_t bus_no, uint32_t dev_no);

@@ -310,6 +310,33 @@ static void test_pause(void **state)
 	jobs_free(&job, 1);
 }
 
+/* Nothing is served in the epoch of a client that is no more, a pause or not. */
+static void test_reset(void **state)
+{
+	struct job job;
+
+	(void)state;
+	jobs_init(&job, 1, 4096);
+	assert_int_equal(change_state(&world.service_control, MULLION_SEGMENT_RESET), 0);
+	assert_int_equal(change_state(&world.service_control, MULLION_SEGMENT_RESET), 0);
+	mullion_disk_prep_read(&job.io, 0, 8, BLOCK, job.offset);
+	assert_int_equal(mullion_disk_submit(disk, &job.io), 0);
+	mullion_disk_kick(disk);
+	assert_int_equal(mullion_disk_wait(disk, 50), 0);
+	assert_int_equal(change_state(&world.service_control, VISOR_SEGMENT_STANDBY), 0);
+	assert_int_equal(change_state(&world.service_control, MULLION_SEGMENT_RESET), 0);
+	assert_int_equal(change_state(&world.service_control, VISOR_SEGMENT_RUNNING), 0);
+	assert_int_equal(mullion_disk_wait(disk, 50), 0);
+	assert_int_equal(job.done, 0);
+	/* What raises the epoch is served, whoever it is. */
+	assert_int_equal(change_state(&world.guest_control, VISOR_SEGMENT_STANDBY), 0);
+	assert_int_equal(change_state(&world.guest_control, VISOR_SEGMENT_RUNNING), 0);
+	wait_outstanding(0);
+	assert_int_equal(job.done, 1);
+	assert_int_equal(job.io.error, 0);
+	jobs_free(&job, 1);
+}
+
 /* Close and open again: a new incarnation on the same channel. */
 static void test_reopen(void **state)
 {
@@ -478,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_many_poll),
 		cmocka_unit_test(test_service_counts),
 		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reopen),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_full_and_broken),
