@@ -91,6 +91,15 @@ int mullion_cp_bus_new(struct mullion_partition *partition,
  */
 void mullion_cp_bus_free(struct mullion_cp_bus *bus);
 
+/*
+ * For bus_server.c and bus_guest.c:
+ *
+ * mullion_cp_bus_leave_partition() - the guest's partition knows it no more
+ * mullion_cp_bus_is_formatted() - has any of its devices been served?
+ */
+void mullion_cp_bus_leave_partition(struct mullion_cp_bus *bus);
+bool mullion_cp_bus_is_formatted(const struct mullion_cp_bus *bus);
+
 /**
  * mullion_cp_bus_place() - give its channels in guest RAM their addresses
  *

@@ -62,6 +62,7 @@ struct mullion_partition_ops {
 
 struct mullion_cp_bus;
 struct mullion_cp_control;
+struct mullion_cp_control_ops;
 struct mullion_cp_ram;
 struct mullion_device_class;
 struct mullion_service;
@@ -174,8 +175,10 @@ void mullion_partition_guest_lost(struct mullion_partition *partition);
 void mullion_partition_send_ready(struct mullion_partition *partition);
 
 /*
- * For partition.c: put what waits on buses; forget what still waits.
+ * For partition.c: what happens on the control channel (partition_guest.c); put what
+ * waits on buses; forget what still waits.
  */
+extern const struct mullion_cp_control_ops mullion_partition_control_ops;
 int mullion_partition_place_all(struct mullion_partition *partition,
 				struct mullion_error *err);
 void mullion_partition_discard_all(struct mullion_partition *partition);

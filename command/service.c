@@ -300,15 +300,9 @@ static const struct mullion_cp_control_ops service_control_ops = {
 /* COMMAND_WINDOW, its doorbells, and the state area. */
 static int service_hand_over(struct mullion_service *s)
 {
-	const int doorbells[2] = {
-		s->window->doorbells[1][0], s->window->doorbells[0][0],
-	};
 	int sock = s->process->sock;
-	int r;
+	int r = mullion_cp_window_send_command(s->window, sock);
 
-	r = mullion_fd_send(sock, MULLION_FD_COMMAND_WINDOW, 0, 0, &s->window->memfd, 1);
-	if (!r)
-		r = mullion_fd_send(sock, MULLION_FD_COMMAND_DOORBELLS, 0, 0, doorbells, 2);
 	if (!r)
 		r = mullion_fd_send(sock, MULLION_FD_STATE_AREA, 0, 0, &s->memory->memfd, 1);
 	return r;

@@ -32,6 +32,7 @@
 #include "../abi/ext.h"
 #include "../abi/guid.h"
 #include "../channel/doorbell.h"
+#include "../channel/fdmsg.h"
 #include "core.h"
 #include "log.h"
 #include "window.h"
@@ -243,4 +244,26 @@ void mullion_cp_window_ring(struct mullion_cp_window *w, unsigned int peer,
 	mullion_log(LOG_WARNING, NULL,
 		    "window %u: its peer made a doorbell block; it is rung no more and has to poll",
 		    w->id);
+}
+
+int mullion_cp_window_send(const struct mullion_cp_window *w, unsigned int peer,
+			   uint64_t handle, int sock)
+{
+	int r = mullion_fd_send(sock, MULLION_FD_WINDOW, handle, 0, &w->memfd, 1);
+
+	if (!r)
+		r = mullion_fd_send(sock, MULLION_FD_RECV_DOORBELLS, handle, 0,
+				    w->doorbells[peer], w->vectors);
+	if (!r)
+		r = mullion_fd_send(sock, MULLION_FD_SEND_DOORBELLS, handle, 0,
+				    w->doorbells[!peer], w->vectors);
+	return r;
+}
+
+int mullion_cp_window_send_command(const struct mullion_cp_window *w, int sock)
+{
+	const int doorbells[2] = { w->doorbells[1][0], w->doorbells[0][0] };
+	int r = mullion_fd_send(sock, MULLION_FD_COMMAND_WINDOW, 0, 0, &w->memfd, 1);
+
+	return r ? r : mullion_fd_send(sock, MULLION_FD_COMMAND_DOORBELLS, 0, 0, doorbells, 2);
 }

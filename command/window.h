@@ -107,4 +107,23 @@ mullion_cp_window_area(const struct mullion_cp_window *window, uint32_t type);
 void mullion_cp_window_ring(struct mullion_cp_window *window, unsigned int peer,
 			    uint32_t vector);
 
+/**
+ * mullion_cp_window_send() - give one peer of a bus window its descriptors
+ * @peer: 0 server, 1 client
+ * @handle: of the message that will name them; for a client the window's id
+ * @sock: connected stream socket; not taken over
+ *
+ * Return: 0 or negative errno (-EAGAIN: the socket's buffer is full).
+ */
+int mullion_cp_window_send(const struct mullion_cp_window *window, unsigned int peer,
+			   uint64_t handle, int sock);
+
+/**
+ * mullion_cp_window_send_command() - give its client a command window
+ * @sock: as above
+ *
+ * Return: as above.
+ */
+int mullion_cp_window_send_command(const struct mullion_cp_window *window, int sock);
+
 #endif /* MULLION_COMMAND_WINDOW_H */
