@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * command/control_channel.h - a control channel as its server writes it at first,
- *	for control.c only
+ *	for control*.c only
  */
 #ifndef MULLION_COMMAND_CONTROL_CHANNEL_H
 #define MULLION_COMMAND_CONTROL_CHANNEL_H
