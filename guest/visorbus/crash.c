@@ -3,7 +3,7 @@
  * crash.c - messages saved for a crash kernel, and their replay
  *
  * The latest BUS_CREATE of the storage bus and the latest DEVICE_CREATE of a
- * disk are kept in the control channel.  A crash kernel executes them and has
+ * disk on it are kept in the control channel.  A crash kernel executes them and has
  * the dump disk without needing the command partition.  A control channel
  * without room for them costs only the dump.
  */

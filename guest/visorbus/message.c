@@ -159,7 +159,9 @@ static void message_device_create(struct visor_request *request)
 	const struct controlvm_packet_create_device *packet =
 		&request->msg.cmd.create_device;
 	static const guid_t vhba = VISOR_VHBA_CHANNEL_GUID;
+	static const guid_t siovm = VISOR_SIOVM_BUS_INSTANCE_GUID;
 	int status = CONTROLVM_RESP_BUS_INVALID;
+	bool dump_disk = false;
 	struct visor_bus *bus;
 	guid_t type;
 	int error;
@@ -175,10 +177,12 @@ static void message_device_create(struct visor_request *request)
 			visor_device_create(bus, packet);
 		status = error == -EUSERS ? CONTROLVM_RESP_MAX_DEVICES :
 			 message_status(error);
+		/* Of other buses a crash kernel knows nothing. */
+		dump_disk = guid_equal(&bus->inst, &siovm);
 	}
 	mutex_unlock(&visorbus_lock);
 	guid_copy(&type, &packet->data_type_guid);
-	if (!status && guid_equal(&type, &vhba))
+	if (!status && dump_disk && guid_equal(&type, &vhba))
 		visor_crash_save(CONTROLVM_CRASHMSG_DEV, &request->msg);
 	message_done(request, status);
 }
