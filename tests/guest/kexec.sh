@@ -69,17 +69,22 @@ awake() {	# KERNELS
 	says "^awake.$1" 1
 }
 
-# booted KERNELS: so many have come up to a shell
+# booted KERNELS: so many have come up to a shell.  Which disk is sda is anybody's
+# guess: they are /a and /next here.
 booted() {
 	wait_until 120 awake "$1" || { logs | tail -n 40; fail "kernel $1 has no shell"; }
+	run 'for d in /sys/block/sd*; do case $(cat $d/size) in
+		'$((32 << 11))') ln -s /dev/${d##*/} /a ;;
+		'$(($(stat -c %s next.img) >> 9))') ln -s /dev/${d##*/} /next ;;
+		esac; done' >/dev/null
 }
 
 # I/O without an end: whoever starts the next kernel does not wait for it.
 busy() {
-	type_line '{ while :; do dd if=/dev/sda of=/dev/null bs=64k iflag=direct; done &
-	while :; do dd if=/dev/zero of=/dev/sda bs=16k seek=1024 count=1024 oflag=direct; done &
+	type_line '{ while :; do dd if=/a of=/dev/null bs=64k iflag=direct; done &
+	while :; do dd if=/dev/zero of=/a bs=16k seek=1024 count=1024 oflag=direct; done &
 	ping 10.0.2.2 & } >/dev/null 2>&1'
-	run 'until [ $(cat /sys/block/sda/stat | tr -s " " | cut -d " " -f 6) -gt 200 ]; do sleep 0.1; done'
+	run 'until [ $(cat /sys/block/$(basename $(readlink /a))/stat | tr -s " " | cut -d " " -f 6) -gt 200 ]; do sleep 0.1; done'
 }
 
 # Devices, where their channels lie, and how they are used.
@@ -93,7 +98,7 @@ epochs() {
 }
 
 content() {
-	run 'dd if=/dev/sda bs=1M count=16 iflag=direct 2>/dev/null | sha256sum'
+	run 'dd if=/a bs=1M count=16 iflag=direct 2>/dev/null | sha256sum'
 }
 
 network() {
@@ -117,7 +122,7 @@ how=-c
 [ "$mode" != guest-physical ] || how=-s
 
 # The next kernel, the way a user would start it: with the command line of this one.
-run 'cd / && tar xf /dev/sdb'
+run 'cd / && tar xf /next'
 run "/kexec $how -l /vmlinuz --initrd=/initrd.img --command-line=\"\$(cat /proc/cmdline)\""
 busy
 echo '/kexec -e -x' >&9
@@ -140,10 +145,14 @@ if "$mullion" events | grep 'kx' | grep -E 'crashed|panicked|reset itself'; then
 fi
 
 # The same from a crash.
-run 'cd / && tar xf /dev/sdb'
+run 'cd / && tar xf /next'
 run "/kexec $how -p /vmlinuz --initrd=/initrd.img"' --command-line="$(
 	sed "s/crashkernel=[^ ]*//" /proc/cmdline) nr_cpus=1 reset_devices"'
 expect "the crash kernel is loaded" 1 "$(run 'cat /sys/kernel/kexec_crash_loaded')"
+# Not the disk to dump to, though the last to come.
+truncate -s 4M late.img
+"$mullion" device add kx "$dir/late.img,share=on"
+run 'until [ -b /dev/sdc ]; do sleep 0.1; done'
 busy
 echo 'echo c >/proc/sysrq-trigger' >&9
 booted 3
@@ -152,8 +161,8 @@ expect "content in the crash kernel" "${sum%% *}" "$(content | cut -d ' ' -f 1)"
 size=$(run 'stat -c %s /proc/vmcore')
 [ "$size" -gt $((128 << 20)) ] || fail "/proc/vmcore has $size bytes"
 # 0x55 where zeros were being written
-run 'tr "\0" U </dev/zero | dd of=/dev/sda bs=64k seek=256 count=256 iflag=fullblock oflag=direct 2>/dev/null;
-	dd if=/proc/vmcore of=/dev/sda bs=64k seek=256 count=16 iflag=fullblock oflag=direct 2>/dev/null'
+run 'tr "\0" U </dev/zero | dd of=/a bs=64k seek=256 count=256 iflag=fullblock oflag=direct 2>/dev/null;
+	dd if=/proc/vmcore of=/a bs=64k seek=256 count=16 iflag=fullblock oflag=direct 2>/dev/null'
 expect "devices in the crash kernel" "${before%% vbus*}" "$(devices | sed 's/ vbus.*//')"
 expect "state in the crash kernel" online "$(shown kx state)"
 head -c 17M a.img | tail -c 1M >dump
