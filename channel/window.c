@@ -23,14 +23,6 @@ static bool window_size_ok(uint64_t size)
 	       size <= MULLION_WINDOW_SIZE_MAX && !(size & (size - 1));
 }
 
-static bool window_areas_overlap(const struct mullion_window_area *a,
-				 const struct mullion_window_area *b)
-{
-	/* Both lie in the window, so no sum can wrap. */
-	return a->offset < b->offset + b->bytes &&
-	       b->offset < a->offset + a->bytes;
-}
-
 static bool window_area_ok(const struct mullion_window_area *area, uint64_t size)
 {
 	return !area->flags && area->bytes &&
@@ -96,8 +88,11 @@ int mullion_window_check(struct mullion_window *window,
 		if (!window_area_ok(&header->areas[i], size))
 			return -EINVAL;
 		for (uint32_t j = 0; j < i; j++) {
-			if (window_areas_overlap(&header->areas[i],
-						 &header->areas[j]))
+			const struct mullion_window_area *a = &header->areas[i];
+			const struct mullion_window_area *b = &header->areas[j];
+
+			if (mullion_ranges_overlap(a->offset, a->bytes,
+						   b->offset, b->bytes))
 				return -EINVAL;
 		}
 	}

@@ -254,11 +254,22 @@ struct visor_bus *visor_bus_find(u32 no)
 	return NULL;
 }
 
+/* Does a byte of it belong to another channel? */
 static bool bus_channel_taken(const struct visorchannel *channel)
 {
+	const struct visor_window *window = channel->window;
 	struct visor_device_private *priv;
 	struct visor_bus *bus;
 
+	/*
+	 * In PCI the area table keeps channels apart from the control channel, in
+	 * RAM nothing else does.  Its payloads, and what the kernel's command line
+	 * leaves to it beyond them, are as little anybody else's.
+	 */
+	if (!window->pdev &&
+	    mullion_ranges_overlap(channel->addr, channel->bytes, window->gpa,
+				   window->size))
+		return true;
 	list_for_each_entry(bus, &bus_list, node) {
 		if (visorchannel_overlaps(bus->channel, channel))
 			return true;

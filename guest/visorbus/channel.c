@@ -171,7 +171,7 @@ void visorchannel_close(struct visorchannel *channel)
 bool visorchannel_overlaps(const struct visorchannel *a,
 			   const struct visorchannel *b)
 {
-	return a->addr < b->addr + b->bytes && b->addr < a->addr + a->bytes;
+	return mullion_ranges_overlap(a->addr, a->bytes, b->addr, b->bytes);
 }
 
 /**

@@ -96,8 +96,8 @@ const char *visor_window_check(const struct mullion_window_header *header,
 		for (j = 0; j < i; j++) {
 			const struct mullion_window_area *b = &header->areas[j];
 
-			if (a->offset < b->offset + b->bytes &&
-			    b->offset < a->offset + a->bytes)
+			if (mullion_ranges_overlap(a->offset, a->bytes,
+						   b->offset, b->bytes))
 				return "areas overlap";
 		}
 	}

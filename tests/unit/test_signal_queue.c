@@ -451,6 +451,16 @@ static void ranges_do_not_wrap(void **state)
 	assert_false(mullion_range_ok(~0ULL, 2, 10));
 	assert_false(mullion_range_ok(2, ~0ULL, 10));
 	assert_false(mullion_range_ok(~0ULL, ~0ULL, ~0ULL));
+
+	assert_true(mullion_ranges_overlap(10, 5, 14, 1));
+	assert_true(mullion_ranges_overlap(14, 1, 10, 5));
+	assert_false(mullion_ranges_overlap(10, 5, 15, 1));
+	assert_false(mullion_ranges_overlap(15, 1, 10, 5));
+	assert_true(mullion_ranges_overlap(0, ~0ULL, 7, 1));
+	assert_true(mullion_ranges_overlap(~0ULL - 1, ~0ULL, ~0ULL, 1));
+	assert_false(mullion_ranges_overlap(~0ULL, 1, 0, 1));
+	assert_false(mullion_ranges_overlap(10, 5, 12, 0));
+	assert_false(mullion_ranges_overlap(12, 0, 10, 5));
 }
 
 int main(void)
