@@ -13,8 +13,14 @@
  * VISORNIC_PATIENCE_SECONDS, and not at all for a service that is not there: what
  * is asked for then is asked when it is back, an address too, which is taken back
  * if the service says no.  A service that does not answer is attached anew.  One of
- * s-Par cannot be: it is given VISORNIC_ANSWER_SECONDS, and then taken for having
- * done as it was told.
+ * s-Par cannot be: it is given VISORNIC_ANSWER_SECONDS, and asked again now and then
+ * as long as the interface is up.
+ *
+ * Buffers are posted when the service has none of them: a post that it takes together
+ * with a disable is lost, and memory that it has twice it may write to when it is
+ * somebody else's.  So an interface that is opened while a disable is unanswered begins
+ * when that is answered, or after the next attach; and who gives up waiting for an
+ * enable takes it back by a disable.
  *
  * Transmit queues run only between the acknowledgement of an enable and the next
  * disable, pause or fault.  The link is up until the service says otherwise.
@@ -254,50 +260,91 @@ static bool control_wait(struct visornic *nic, const char *what)
 	return false;
 }
 
+/*
+ * In s-Par's world no answer to them comes after the answer to a disable.
+ * @nic->control is held.
+ */
+static void control_forget_frames(struct visornic *nic)
+{
+	unsigned int i;
+
+	if (nic->has_ext || !nic->napi_on)
+		return;
+	visornic_napi_off(nic);
+	for (i = 0; i < nic->queue_count; i++)
+		visornic_tx_forget(&nic->queues[i], true);
+	visornic_napi_on(nic);
+}
+
+/* Begins, if there is a service that has nothing of ours.  Returns whether it did. */
+static bool control_begin(struct visornic *nic)
+{
+	bool unsettled;
+	unsigned long flags;
+
+	/* Under the lock: the answer that comes after this look finds it opened. */
+	spin_lock_irqsave(&nic->queues[0].lock, flags);
+	unsettled = nic->unsettled;
+	spin_unlock_irqrestore(&nic->queues[0].lock, flags);
+	if (!nic->opened || unsettled || !visornic_live(nic))
+		return false;
+	control_forget_frames(nic);
+	visornic_begin(nic);
+	return true;
+}
+
+/**
+ * visornic_begin_work() - the service has let go of what kept us from beginning
+ * @work: of the interface
+ */
+void visornic_begin_work(struct work_struct *work)
+{
+	struct visornic *nic = container_of(work, struct visornic, begin_work);
+
+	mutex_lock(&nic->control);
+	control_begin(nic);
+	mutex_unlock(&nic->control);
+}
+
+/* All is to come back.  Returns whether there is a service to say when it does. */
+static bool control_end(struct visornic *nic)
+{
+	WRITE_ONCE(nic->opened, false);
+	control_set_receiving(nic, false);
+	if (!visornic_live(nic)) {
+		visornic_talk_forget(nic);
+		return false;
+	}
+	control_ask_enable(nic, false);
+	return true;
+}
+
 /**
  * visornic_start() - the interface goes up
  * @nic: the interface; rtnl_lock() is held
  *
- * Return: 0, also without a service; -ETIMEDOUT if it does not answer and cannot
- * be attached anew.
+ * Return: 0, also without a service, or if it has a disable to answer first;
+ * -ETIMEDOUT if it does not answer and cannot be attached anew.
  */
 int visornic_start(struct visornic *nic)
 {
+	bool begun;
+
 	mutex_lock(&nic->control);
-	nic->opened = true;
-	if (visornic_live(nic))
-		visornic_begin(nic);
-	else
-		netif_tx_disable(nic->netdev);
+	WRITE_ONCE(nic->opened, true);
+	netif_tx_disable(nic->netdev);
+	begun = control_begin(nic);
 	mutex_unlock(&nic->control);
-	if (control_wait(nic, "enable"))
+	if (!begun || control_wait(nic, "enable"))
 		return 0;
 	if (nic->has_ext) {
 		visornic_recover(nic);
 		return 0;
 	}
 	mutex_lock(&nic->control);
-	nic->opened = false;
-	control_set_receiving(nic, false);
-	/* An answer that comes now is none. */
-	visornic_talk_forget(nic);
+	control_end(nic);
 	mutex_unlock(&nic->control);
 	return -ETIMEDOUT;
-}
-
-/* No answer to them will come after the answer to a disable. */
-static void control_forget_frames(struct visornic *nic)
-{
-	unsigned int i;
-
-	mutex_lock(&nic->control);
-	if (nic->napi_on) {
-		visornic_napi_off(nic);
-		for (i = 0; i < nic->queue_count; i++)
-			visornic_tx_forget(&nic->queues[i], true);
-		visornic_napi_on(nic);
-	}
-	mutex_unlock(&nic->control);
 }
 
 /**
@@ -309,13 +356,7 @@ void visornic_stop(struct visornic *nic)
 	bool asked;
 
 	mutex_lock(&nic->control);
-	nic->opened = false;
-	control_set_receiving(nic, false);
-	asked = visornic_live(nic);
-	if (asked)
-		control_ask_enable(nic, false);
-	else
-		visornic_talk_forget(nic);
+	asked = control_end(nic);
 	/* No answer to an enable can undo this any more. */
 	netif_tx_disable(nic->netdev);
 	netif_carrier_off(nic->netdev);
@@ -325,9 +366,12 @@ void visornic_stop(struct visornic *nic)
 	if (!control_wait(nic, "disable")) {
 		if (nic->has_ext)
 			visornic_recover(nic);
-	} else if (!nic->has_ext && !nic->unsettled) {
-		control_forget_frames(nic);
+		return;
 	}
+	mutex_lock(&nic->control);
+	if (!nic->unsettled)
+		control_forget_frames(nic);
+	mutex_unlock(&nic->control);
 }
 
 /* ---- answers, and what the service says by itself ----------------------------------- */
@@ -349,6 +393,8 @@ static void control_enable_answer(struct visornic *nic,
 			netif_carrier_on(nic->netdev);
 	} else {
 		nic->unsettled = false;
+		if (READ_ONCE(nic->opened))
+			schedule_work(&nic->begin_work);
 	}
 	wake_up_all(&nic->wait);
 }

@@ -396,6 +396,7 @@ static struct visornic *visornic_alloc(struct visor_device *dev)
 	nic->duplex = DUPLEX_FULL;
 	mutex_init(&nic->control);
 	init_waitqueue_head(&nic->wait);
+	INIT_WORK(&nic->begin_work, visornic_begin_work);
 	INIT_DELAYED_WORK(&nic->mac_work, visornic_mac_work);
 	INIT_DELAYED_WORK(&nic->absent_work, visornic_absent_work);
 	INIT_DELAYED_WORK(&nic->recover_work, visornic_recover_work);
@@ -515,6 +516,7 @@ stop:
 	cancel_delayed_work_sync(&nic->recover_work);
 	cancel_delayed_work_sync(&nic->absent_work);
 	cancel_delayed_work_sync(&nic->mac_work);
+	cancel_work_sync(&nic->begin_work);
 	dev_set_drvdata(&dev->device, NULL);
 free:
 	visornic_free(nic);
@@ -543,6 +545,7 @@ static void visornic_remove(struct visor_device *dev)
 	cancel_delayed_work_sync(&nic->recover_work);
 	cancel_delayed_work_sync(&nic->absent_work);
 	cancel_delayed_work_sync(&nic->mac_work);
+	cancel_work_sync(&nic->begin_work);
 	dev_set_drvdata(&dev->device, NULL);
 	visornic_free(nic);
 }

@@ -302,15 +302,19 @@ static void recover_stuck(struct visornic *nic, unsigned int queue)
 	visornic_recover(nic);
 }
 
-/* After a resume nobody waits for the answer to the enable; without it nothing runs. */
+/*
+ * After a resume nobody waits for the answer to the enable, nor for that to a disable
+ * when the interface is up again; without them nothing runs.
+ */
 static void recover_watch_enable(struct visornic *nic)
 {
 	struct visornic_talk *talk = &nic->talk;
-	bool late;
+	bool late, enable;
 	unsigned long flags;
 
 	spin_lock_irqsave(&nic->queues[0].lock, flags);
-	late = talk->enable_context && talk->enable &&
+	enable = talk->enable;
+	late = talk->enable_context && READ_ONCE(nic->opened) &&
 	       time_after(jiffies, talk->enable_asked + VISORNIC_STUCK_SECONDS * HZ);
 	if (late)
 		talk->enable_asked = jiffies;
@@ -318,7 +322,8 @@ static void recover_watch_enable(struct visornic *nic)
 	if (!late)
 		return;
 	nic->answer_timeouts++;
-	netdev_warn(nic->netdev, "the network service does not answer: enable\n");
+	netdev_warn(nic->netdev, "the network service does not answer: %s\n",
+		    enable ? "enable" : "disable");
 	visornic_recover(nic);
 }
 

@@ -407,6 +407,7 @@ struct visornic_talk {
  *	since, nor another attach: it may use the area
  * @wait: woken by answers and changes of @state
  * @talk: control messages
+ * @begin_work: begins when the service has answered a disable
  * @mac_work: takes over an address of the service
  * @absent_work: the service is away for long
  * @recover_work: attaches anew
@@ -459,6 +460,7 @@ struct visornic {
 	bool unsettled;
 	wait_queue_head_t wait;
 	struct visornic_talk talk;
+	struct work_struct begin_work;
 	struct delayed_work mac_work;
 	struct delayed_work absent_work;
 	struct delayed_work recover_work;
@@ -570,6 +572,7 @@ void visornic_kick(struct visornic *nic);
 int visornic_start(struct visornic *nic);
 void visornic_stop(struct visornic *nic);
 void visornic_begin(struct visornic *nic);
+void visornic_begin_work(struct work_struct *work);
 void visornic_talk_send(struct visornic *nic, u32 what);
 void visornic_talk_flush(struct visornic *nic);
 void visornic_talk_forget(struct visornic *nic);

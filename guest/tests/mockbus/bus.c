@@ -720,6 +720,8 @@ static int __init mockbus_init(void)
 			    &mock_order_fops);
 	debugfs_create_u64("stale", 0400, mock_debugfs, &mocks[0].stale);
 	debugfs_create_u64("held", 0400, mock_debugfs, &mocks[0].held_count);
+	debugfs_create_u64("early", 0400, mock_debugfs, &mock_net_early);
+	debugfs_create_u32("lose", 0400, mock_debugfs, &mock_lose);
 	return 0;
 drop:
 	while (i--)

@@ -25,7 +25,8 @@
  *   tmf M        disk: task management is 0: answered, 1: refused, 2: ignored
  *   add, drop    disk: LUN 1 comes or goes, with a notification
  *
- *   mute M       net: 1: no answer to enable and disable; 2: none to addresses
+ *   mute M       net: 1: no answer to enable and disable; 2: none to addresses; 4:
+ *                none to disable before the next order of this kind
  *   link M       net: say of device 0 that its link is up (1) or down
  *   mac N        net: say of device 0 that its address ends in N
  *   lock M       net: refuse (1) or allow changes of addresses
@@ -134,6 +135,7 @@ extern struct mutex mock_service;	/* the service's turn */
 extern bool mock_ext;
 extern u32 mock_lose;
 extern u32 mock_hostile;
+extern u64 mock_net_early;	/* posts between a disable and its answer */
 
 void mock_interrupt(struct mock *m, unsigned int pair);
 void mock_publish(struct mock *m);

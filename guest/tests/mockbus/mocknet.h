@@ -29,6 +29,8 @@ struct mock_net_queue {
 struct mock_net {
 	struct mock_net_queue q[MOCK_PAIRS];
 	bool enabled;
+	bool late;		/* a disable waits for its answer */
+	u64 late_context;
 	u32 takes;
 	u8 mac[ETH_ALEN];
 	bool locked;

@@ -17,6 +17,9 @@
 /* mute: what has no answer */
 #define MOCK_MUTE_ENABLE	(1U << 0)
 #define MOCK_MUTE_MAC		(1U << 1)
+#define MOCK_MUTE_LATE		(1U << 2)
+
+u64 mock_net_early;
 
 static u8 *mock_frame;	/* one turn at a time */
 static unsigned int mock_frame_users;
@@ -267,6 +270,12 @@ static void mock_net_buffer(struct mock *m, unsigned int pair, u64 cookie,
 {
 	struct mock_net_queue *q = &m->net->q[pair];
 
+	/* It is withdrawn with the others. */
+	if (m->net->late) {
+		/* What lies in the other ring may be from before. */
+		mock_net_early += !pair;
+		return;
+	}
 	if (q->posted == MOCK_NET_BUFFERS) {
 		pr_err_ratelimited("mockbus: too many buffers\n");
 		return;
@@ -307,8 +316,26 @@ static void mock_net_enable(struct mock *m, struct mullion_io_slot *s)
 		mock_net_withdraw(m);
 	if (m->net->mute & MOCK_MUTE_ENABLE)
 		return;
+	if (!m->net->enabled && m->net->mute & MOCK_MUTE_LATE) {
+		m->net->late = true;
+		m->net->late_context = s->rsp.net.enbdis.context;
+		return;
+	}
 	s->rsp.net.type = NET_RCV_ENBDIS_ACK;
 	mock_net_send(m, 0, s);
+}
+
+static void mock_net_answer_late(struct mock *m)
+{
+	static struct mullion_io_slot s;	/* one order at a time, and large */
+
+	if (!m->net->late || !m->attached || m->gone)
+		return;
+	m->net->late = false;
+	mock_net_begin(m, &s, NET_RCV_ENBDIS_ACK);
+	s.rsp.net.enbdis.context = m->net->late_context;
+	mock_net_send(m, 0, &s);
+	mock_publish(m);
 }
 
 static void mock_net_address(struct mock *m, struct mullion_io_slot *s)
@@ -393,6 +420,7 @@ static void mock_net_forget(struct mock *m)
 
 	mock_net_withdraw(m);
 	m->net->enabled = false;
+	m->net->late = false;
 	m->net->takes = 0;
 	for (i = 0; i < MOCK_PAIRS; i++) {
 		m->net->q[i].used = false;
@@ -407,12 +435,16 @@ static int mock_net_order(const char *verb, unsigned int value)
 	unsigned int i;
 
 	if (!strcmp(verb, "mute") || !strcmp(verb, "lock")) {
+		mutex_lock(&mock_service);
 		for (i = 0; i < MOCK_DEVICES; i++) {
-			if (verb[0] == 'm')
-				mocks[i].net->mute = value;
-			else
+			if (verb[0] == 'l') {
 				mocks[i].net->locked = value;
+				continue;
+			}
+			mocks[i].net->mute = value;
+			mock_net_answer_late(&mocks[i]);
 		}
+		mutex_unlock(&mock_service);
 		return 0;
 	}
 	if (strcmp(verb, "link") && strcmp(verb, "mac"))
