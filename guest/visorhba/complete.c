@@ -424,7 +424,8 @@ void visorhba_queue_flush(struct visorhba_queue *q)
  * visorhba_end_all() - end every unanswered command
  * @hba: the host, not running: nothing new is sent
  * @host_byte: DID_*, for all of them
- * @confirmed: the service has nothing of them: it has confirmed a new epoch
+ * @confirmed: the service has nothing of them: it has confirmed a new epoch, or it
+ *	is one of s-Par and was resumed
  *
  * Context: process, sleeps.
  */

@@ -380,6 +380,13 @@ static int visorhba_resume(struct visor_device *dev,
 	int rc = 0;
 
 	mutex_lock(&hba->control);
+	/*
+	 * A service of s-Par confirms no epoch.  It has let go of all memory before
+	 * it said standby, since other drivers end what is unanswered as soon as they
+	 * hear that; with running it has emptied the rings, and answers nothing of
+	 * before.  So this is the latest moment that there is, and to wait for
+	 * answers would be to wait for ever.
+	 */
 	if (READ_ONCE(hba->forget) ||
 	    !(visorbus_device_features(dev) & MULLION_EXTF_REISSUE))
 		visorhba_end_all(hba, DID_RESET, true);

@@ -23,8 +23,11 @@
  * commands.
  *
  * With guest-physical addresses what was sent is ended by an answer or by the
- * confirmation of a new attach and by nothing else: absent_timeout ends only what
- * was not sent, and the last step of error handling waits for the confirmation.
+ * confirmation of a new attach (of a service of s-Par: by a resume) and by nothing
+ * else: absent_timeout ends only what was not sent, and the last step of error
+ * handling waits for the confirmation.  To fail a command before that, and keep its
+ * pages, is no way out: they are its sender's, who would change them while the service
+ * writes them to the disk, or reads into them.
  *
  * Failure behaviour: a host whose server cannot be reached while the driver is
  * being removed, or whose window is gone, ends everything with DID_NO_CONNECT.
