@@ -15,6 +15,7 @@
 #include "error.h"
 
 struct mullion_core;
+struct mullion_cp_command;
 struct mullion_cp_ram;
 struct mullion_cp_window;
 struct mullion_partition;
@@ -179,6 +180,14 @@ void mullion_cp_bus_client(const struct mullion_cp_bus *bus, unsigned int entry,
  * mullion_cp_bus_describe() - schema Bus; new reference
  */
 json_t *mullion_cp_bus_describe(const struct mullion_cp_bus *bus);
+
+/**
+ * mullion_cp_bus_send() - a command to the service that says all by its message
+ * @command: its flags and payload are filled in
+ *
+ * Counted in @pending.  Return: 0 or negative errno.
+ */
+int mullion_cp_bus_send(struct mullion_cp_bus *bus, struct mullion_cp_command *command);
 
 /**
  * mullion_cp_payload() - payload of a command to a server

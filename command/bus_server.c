@@ -65,6 +65,21 @@ void *mullion_cp_payload(const struct mullion_service *service, uint32_t flags,
 	return payload;
 }
 
+int mullion_cp_bus_send(struct mullion_cp_bus *bus, struct mullion_cp_command *command)
+{
+	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0, &command->payload_bytes);
+	int r = -ENOMEM;
+
+	command->flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER;
+	command->payload = payload;
+	if (payload)
+		r = mullion_cp_control_send(bus->service->control, command);
+	free(payload);
+	if (!r)
+		bus->pending++;
+	return r;
+}
+
 static void bus_on_served(void *arg, int error, uint32_t status,
 			  const struct controlvm_message *answer)
 {
@@ -227,22 +242,12 @@ static int bus_send_destroy(struct mullion_cp_bus *bus, uint32_t id,
 {
 	struct mullion_cp_command command = {
 		.id = id,
-		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
 		.packet = *packet,
 		.answer = bus_on_withdrawn,
 		.arg = bus,
 	};
-	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0,
-					   &command.payload_bytes);
-	int r = -ENOMEM;
 
-	command.payload = payload;
-	if (payload)
-		r = mullion_cp_control_send(bus->service->control, &command);
-	free(payload);
-	if (!r)
-		bus->pending++;
-	return r;
+	return mullion_cp_bus_send(bus, &command);
 }
 
 /*

@@ -381,23 +381,14 @@ static int device_send_state(struct mullion_cp_device *device, uint16_t state,
 		.id = CONTROLVM_DEVICE_CHANGESTATE,
 		.answer = answer,
 		.arg = device,
-		.flags = CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER,
 		.packet.device_change_state = {
 			.bus_no = bus->service_number,
 			.dev_no = device->number,
 			.state = state,
 		},
 	};
-	void *payload = mullion_cp_payload(bus->service, 0, NULL, 0, &command.payload_bytes);
-	int r = -ENOMEM;
 
-	command.payload = payload;
-	if (payload)
-		r = mullion_cp_control_send(bus->service->control, &command);
-	free(payload);
-	if (!r)
-		bus->pending++;
-	return r;
+	return mullion_cp_bus_send(bus, &command);
 }
 
 /* Tell the service what is wanted; the guest, if it has to be told, comes after it. */
