@@ -11,12 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUIRE(condition) do {						\
-		if (!(condition)) {					\
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);	\
-			abort();					\
-		}							\
-	} while (0)
+#include "../lib/require.h"
 
 struct input {
 	const uint8_t *data;

@@ -21,20 +21,12 @@
 #include "../../channel/fdmsg.h"
 #include "../../channel/field.h"
 #include "../../channel/spin.h"
+#include "require.h"
 
 #define CP_TIMEOUT_NS	60000000000ULL
 #define CP_BUS_BYTES	(32ULL << 20)
 #define CP_CHANNELS	(4ULL << 20)
 #define CP_INIT_PAUSE_MS 600
-
-/* Not assert(): it must hold in every build type. */
-#define cp_require(condition) do {					\
-		if (!(condition)) {					\
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,	\
-				#condition);				\
-			abort();					\
-		}							\
-	} while (0)
 
 static const guid_t cp_vhba = VISOR_VHBA_CHANNEL_GUID;
 
@@ -42,8 +34,8 @@ static int cp_memfd(const char *name, uint64_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	cp_require(fd >= 0 && !ftruncate(fd, (off_t)size));
-	cp_require(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
+	REQUIRE(fd >= 0 && !ftruncate(fd, (off_t)size));
+	REQUIRE(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 	return fd;
 }
 
@@ -51,7 +43,7 @@ static void *cp_map(int fd, uint64_t size)
 {
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	cp_require(base != MAP_FAILED);
+	REQUIRE(base != MAP_FAILED);
 	return base;
 }
 
@@ -94,7 +86,7 @@ void cp_window_make(struct cp_window *window, uint32_t kind, uint32_t id,
 		for (int i = 0; i < CP_VECTORS; i++) {
 			window->doorbell[peer][i] =
 				eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-			cp_require(window->doorbell[peer][i] >= 0);
+			REQUIRE(window->doorbell[peer][i] >= 0);
 		}
 	}
 }
@@ -127,9 +119,9 @@ static void cp_control_rings(struct cp_control *control)
 		mullion_sq_format((void *)(cp_channel(control) + header),
 				  slots - header, CONTROLVM_MESSAGE_BYTES,
 				  CONTROLVM_MESSAGE_SLOTS);
-		cp_require(!mullion_sq_attach(&control->queue[i], cp_channel(control),
-					      MULLION_CONTROL_CHANNEL_BYTES, header,
-					      CONTROLVM_MESSAGE_BYTES, 1));
+		REQUIRE(!mullion_sq_attach(&control->queue[i], cp_channel(control),
+					   MULLION_CONTROL_CHANNEL_BYTES, header,
+					   CONTROLVM_MESSAGE_BYTES, 1));
 		mullion_sq_reset_shared(&control->queue[i]);
 		mullion_sq_reset(&control->queue[i], 1);
 	}
@@ -211,7 +203,7 @@ static void cp_control_send_handle(struct cp_control *control, uint32_t id,
 	if (packet)
 		message.cmd = *packet;
 	if (bytes) {
-		cp_require(bytes <= MULLION_CONTROL_PAYLOAD_BYTES);
+		REQUIRE(bytes <= MULLION_CONTROL_PAYLOAD_BYTES);
 		message.hdr.payload_vm_offset = MULLION_CONTROL_PAYLOAD_OFFSET;
 		message.hdr.payload_max_bytes = (uint32_t)bytes;
 		message.hdr.payload_bytes = (uint32_t)bytes;
@@ -219,7 +211,7 @@ static void cp_control_send_handle(struct cp_control *control, uint32_t id,
 		       bytes);
 	}
 	control->answered = false;
-	cp_require(!mullion_sq_produce(&control->queue[CONTROLVM_QUEUE_EVENT], &slot));
+	REQUIRE(!mullion_sq_produce(&control->queue[CONTROLVM_QUEUE_EVENT], &slot));
 	memcpy(slot, &message, sizeof(message));
 	if (mullion_sq_publish(&control->queue[CONTROLVM_QUEUE_EVENT]))
 		cp_control_ring(control);
@@ -251,10 +243,10 @@ const char *cp_program(const char *name)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
 
-	cp_require(n > 0);
+	REQUIRE(n > 0);
 	path[n] = '\0';
 	slash = strrchr(path, '/');
-	cp_require(slash && (size_t)(slash - path) + strlen(name) + 2 < sizeof(path));
+	REQUIRE(slash && (size_t)(slash - path) + strlen(name) + 2 < sizeof(path));
 	strcpy(slash + 1, name);
 	return path;
 }
@@ -269,9 +261,9 @@ static uint64_t cp_channel_bytes(const char *program)
 
 	snprintf(command, sizeof(command), "%s --describe", program);
 	out = popen(command, "r");
-	cp_require(out && fgets(text, sizeof(text), out));
+	REQUIRE(out && fgets(text, sizeof(text), out));
 	at = strstr(text, "\"channel_bytes\": ");
-	cp_require(at && sscanf(at, "\"channel_bytes\": %llu", &bytes) == 1);
+	REQUIRE(at && sscanf(at, "\"channel_bytes\": %llu", &bytes) == 1);
 	pclose(out);
 	return bytes;
 }
@@ -282,7 +274,7 @@ void cp_world_init(struct cp_world *world, const char *program)
 
 	memset(world, 0, sizeof(*world));
 	world->program = strdup(program);
-	cp_require(world->program);
+	REQUIRE(world->program);
 	world->pid = -1;
 	world->socket = -1;
 	world->store_fd = -1;
@@ -328,7 +320,7 @@ uint32_t cp_world_command(struct cp_world *world, struct cp_control *control,
 			       flags | CONTROLVM_MESSAGE_HEADER_FLAGS_RESPONSE_EXPECTED,
 			       packet, payload, bytes, handle);
 	while (!control->answered || control->answer.hdr.message_handle != handle) {
-		cp_require(mullion_spin_now() < end);
+		REQUIRE(mullion_spin_now() < end);
 		cp_world_turn(world);
 		poll(NULL, 0, 1);
 	}
@@ -339,9 +331,9 @@ static void cp_spawn(struct cp_world *world)
 {
 	int pair[2];
 
-	cp_require(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	REQUIRE(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 	world->pid = fork();
-	cp_require(world->pid >= 0);
+	REQUIRE(world->pid >= 0);
 	if (!world->pid) {
 		if (pair[1] == 3)
 			fcntl(3, F_SETFD, 0);
@@ -369,7 +361,7 @@ static size_t cp_payload_make(const struct cp_world *world, bool adopt,
 {
 	size_t bytes = offsetof(struct cp_payload, class_part) + class_bytes;
 
-	cp_require(class_bytes <= CP_CLASS_MAX);
+	REQUIRE(class_bytes <= CP_CLASS_MAX);
 	memset(payload, 0, bytes);
 	payload->header.total_length = (uint32_t)bytes;
 	payload->header.header_length = sizeof(payload->header);
@@ -418,7 +410,7 @@ static void cp_wait_attached(struct cp_world *world, struct cp_control *control)
 	uint64_t end = mullion_spin_now() + CP_TIMEOUT_NS;
 
 	while (!control->epoch) {
-		cp_require(mullion_spin_now() < end);
+		REQUIRE(mullion_spin_now() < end);
 		cp_world_turn(world);
 		poll(NULL, 0, 1);
 	}
@@ -435,15 +427,15 @@ static void cp_world_start_device(struct cp_world *world, bool adopt, unsigned i
 	size_t bytes;
 
 	if (world->store_fd >= 0)
-		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
-					    0, &world->store_fd, 1));
+		REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
+					 0, &world->store_fd, 1));
 	cp_device_packet(world, number, &packet);
 	if (part)
 		part += number * world->class_bytes;
 	bytes = cp_payload_make(world, adopt, part, world->class_bytes, &cp_payload);
-	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
-				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &cp_payload, bytes, handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE,
+				  CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
+				  &cp_payload, bytes, handle));
 }
 
 static void cp_world_start_wide(struct cp_world *world)
@@ -456,16 +448,16 @@ static void cp_world_start_wide(struct cp_world *world)
 	if (!world->wide_part)
 		return;
 	if (world->wide_fd >= 0)
-		cp_require(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
-					    0, &world->wide_fd, 1));
+		REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_STORE, handle,
+					 0, &world->wide_fd, 1));
 	memset(&packet, 0, sizeof(packet));
 	packet.reconfigure_device.bus_no = MULLION_SERVICE_WIDE;
 	packet.reconfigure_device.dev_no = MULLION_SERVICE_WIDE;
 	bytes = cp_payload_make(world, false, world->wide_part, world->wide_bytes,
 				&cp_payload);
-	cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_RECONFIGURE,
-				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &cp_payload, bytes, handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_DEVICE_RECONFIGURE,
+				  CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
+				  &cp_payload, bytes, handle));
 }
 
 /* What precedes a BUS_CREATE.  Returns the bytes of its payload. */
@@ -473,12 +465,12 @@ static size_t cp_send_window(struct cp_world *world, bool adopt, uint64_t handle
 {
 	struct cp_window *bus = &world->bus_window;
 
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
-				    &bus->fd, 1));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_RECV_DOORBELLS, handle,
-				    0, bus->doorbell[0], CP_VECTORS));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_SEND_DOORBELLS, handle,
-				    0, bus->doorbell[1], CP_VECTORS));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_WINDOW, handle, 0,
+				 &bus->fd, 1));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_RECV_DOORBELLS, handle,
+				 0, bus->doorbell[0], CP_VECTORS));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_SEND_DOORBELLS, handle,
+				 0, bus->doorbell[1], CP_VECTORS));
 	return cp_payload_make(world, adopt, &bus->header, sizeof(bus->header), &cp_payload);
 }
 
@@ -492,8 +484,8 @@ static size_t cp_send_ram(struct cp_world *world, bool adopt, uint64_t handle)
 	size_t bytes;
 
 	part.map = world->ram;
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_RAM, handle, 0,
-				    &world->ram_fd, 1));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_RAM, handle, 0,
+				 &world->ram_fd, 1));
 	bytes = cp_payload_make(world, adopt, &part, sizeof(part), &cp_payload);
 	cp_payload.config.flags |= MULLION_SERVER_RAM;
 	return bytes;
@@ -513,24 +505,24 @@ void cp_world_start(struct cp_world *world, bool adopt)
 	cp_spawn(world);
 	doorbells[0] = world->service_window.doorbell[1][0];
 	doorbells[1] = world->service_window.doorbell[0][0];
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_STATE_AREA, 0, 0,
-				    &world->state_fd, 1));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_COMMAND_WINDOW, 0, 0,
-				    &world->service_window.fd, 1));
-	cp_require(!mullion_fd_send(world->socket, MULLION_FD_COMMAND_DOORBELLS, 0, 0,
-				    doorbells, 2));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_STATE_AREA, 0, 0,
+				 &world->state_fd, 1));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_COMMAND_WINDOW, 0, 0,
+				 &world->service_window.fd, 1));
+	REQUIRE(!mullion_fd_send(world->socket, MULLION_FD_COMMAND_DOORBELLS, 0, 0,
+				 doorbells, 2));
 	cp_wait_attached(world, control);
 
-	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
-				     NULL, 0, ++control->handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
+				  NULL, 0, ++control->handle));
 	cp_world_start_wide(world);
 	handle = ++control->handle;
 	payload_bytes = world->ram_fd >= 0 ? cp_send_ram(world, adopt, handle) :
 			cp_send_window(world, adopt, handle);
 	cp_bus_packet(world, &packet);
-	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE,
-				     CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
-				     &cp_payload, payload_bytes, handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_BUS_CREATE,
+				  CONTROLVM_MESSAGE_HEADER_FLAGS_SERVER, &packet,
+				  &cp_payload, payload_bytes, handle));
 	for (unsigned int i = 0; i < world->devices; i++)
 		cp_world_start_device(world, adopt, i);
 }
@@ -551,21 +543,21 @@ void cp_world_announce(struct cp_world *world)
 	struct cp_control *control = &world->guest_control;
 	union controlvm_packet packet;
 
-	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
-				     NULL, 0, ++control->handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_CHIPSET_INIT, 0, NULL,
+				  NULL, 0, ++control->handle));
 	/* A guest without Mullion's drivers is not ready for a bus yet. */
 	if (world->ram_fd >= 0)
 		poll(NULL, 0, CP_INIT_PAUSE_MS);
 	cp_bus_packet(world, &packet);
-	cp_require(!cp_world_command(world, control, CONTROLVM_BUS_CREATE, 0, &packet,
-				     NULL, 0, ++control->handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_BUS_CREATE, 0, &packet,
+				  NULL, 0, ++control->handle));
 	for (unsigned int i = 0; i < world->devices; i++) {
 		cp_device_packet(world, i, &packet);
-		cp_require(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE, 0,
-					     &packet, NULL, 0, ++control->handle));
+		REQUIRE(!cp_world_command(world, control, CONTROLVM_DEVICE_CREATE, 0,
+					  &packet, NULL, 0, ++control->handle));
 	}
-	cp_require(!cp_world_command(world, control, CONTROLVM_CHIPSET_READY, 0, NULL,
-				     NULL, 0, ++control->handle));
+	REQUIRE(!cp_world_command(world, control, CONTROLVM_CHIPSET_READY, 0, NULL,
+				  NULL, 0, ++control->handle));
 }
 
 void cp_world_guest(struct cp_world *world)
@@ -573,15 +565,15 @@ void cp_world_guest(struct cp_world *world)
 	struct cp_control *control = &world->guest_control;
 	int recv[CP_VECTORS], send[CP_VECTORS];
 
-	cp_require(!mullion_guest_open_fds(&world->guest, world->guest_window.fd,
-					   dup(world->guest_window.doorbell[1][0]),
-					   dup(world->guest_window.doorbell[0][0])));
+	REQUIRE(!mullion_guest_open_fds(&world->guest, world->guest_window.fd,
+					dup(world->guest_window.doorbell[1][0]),
+					dup(world->guest_window.doorbell[0][0])));
 	for (int i = 0; i < CP_VECTORS; i++) {
 		recv[i] = dup(world->bus_window.doorbell[1][i]);
 		send[i] = dup(world->bus_window.doorbell[0][i]);
 	}
-	cp_require(!mullion_guest_add_window(world->guest, world->bus_window.fd, recv,
-					     send, CP_VECTORS));
+	REQUIRE(!mullion_guest_add_window(world->guest, world->bus_window.fd, recv,
+					  send, CP_VECTORS));
 	cp_wait_attached(world, control);
 	cp_world_announce(world);
 }

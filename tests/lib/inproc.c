@@ -3,6 +3,7 @@
  * tests/lib/inproc.c - a service in this very process, turn by turn
  */
 #include "inproc.h"
+#include "require.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +12,6 @@
 #include <unistd.h>
 
 #define INPROC_HANDLE	7
-
-#define inproc_require(condition) do {					\
-		if (!(condition)) {					\
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,	\
-				#condition);				\
-			abort();					\
-		}							\
-	} while (0)
 
 static struct mullion_loop_source inproc_source;
 static bool inproc_ram;
@@ -34,11 +27,11 @@ static void inproc_state(void)
 	};
 	FILE *file = tmpfile();
 
-	inproc_require(file &&
-		       !ftruncate(fileno(file), sizeof(struct mullion_state_area)));
-	inproc_require(pwrite(fileno(file), &header, sizeof(header), 0) ==
-		       sizeof(header));
-	inproc_require(!mullion_state_open(fileno(file)));
+	REQUIRE(file &&
+		!ftruncate(fileno(file), sizeof(struct mullion_state_area)));
+	REQUIRE(pwrite(fileno(file), &header, sizeof(header), 0) ==
+		sizeof(header));
+	REQUIRE(!mullion_state_open(fileno(file)));
 	fclose(file);
 }
 
@@ -70,10 +63,10 @@ static void inproc_control(void)
 
 	cp_window_make(&window, MULLION_WINDOW_COMMAND, CP_WINDOW_ID_SERVICE, 1 << 20, 0);
 	cp_control_init(&control, &window);
-	inproc_require(!mullion_control_client_new(&service.control, window.base + 4096,
-						   MULLION_CONTROL_AREA_BYTES,
-						   window.doorbell[0][0],
-						   service_control_command, NULL, NULL));
+	REQUIRE(!mullion_control_client_new(&service.control, window.base + 4096,
+					    MULLION_CONTROL_AREA_BYTES,
+					    window.doorbell[0][0],
+					    service_control_command, NULL, NULL));
 }
 
 void inproc_init(const struct mullion_class *class)
@@ -82,8 +75,8 @@ void inproc_init(const struct mullion_class *class)
 	service.class = class;
 	service.command_recv = -1;
 	service.command_send = -1;
-	inproc_require(!mullion_loop_init());
-	inproc_require(!class->init());
+	REQUIRE(!mullion_loop_init());
+	REQUIRE(!class->init());
 	inproc_state();
 	inproc_control();
 	service_loop_start();
@@ -110,7 +103,7 @@ static void inproc_keep(uint32_t index, int fd)
 	if (fd < 0)
 		return;
 	kept = calloc(1, sizeof(*kept));
-	inproc_require(kept);
+	REQUIRE(kept);
 	kept->handle = INPROC_HANDLE;
 	kept->role = MULLION_FD_STORE;
 	kept->index = index;
@@ -137,14 +130,14 @@ static void inproc_bus_ram(struct inproc_bus *made, struct service_bus *bus, uin
 		.reserved = { { .gpa = bytes, .bytes = INPROC_CHANNELS_BYTES } },
 	};
 
-	inproc_require(fd >= 0 && !ftruncate(fd, (off_t)(low + INPROC_RAM_HIGH_BYTES)));
+	REQUIRE(fd >= 0 && !ftruncate(fd, (off_t)(low + INPROC_RAM_HIGH_BYTES)));
 	memset(&made->window, 0, sizeof(made->window));
 	made->window.fd = fd;
 	made->window.size = low;
 	made->window.base = mmap(NULL, low + INPROC_RAM_HIGH_BYTES, PROT_READ | PROT_WRITE,
 				 MAP_SHARED, fd, 0);
-	inproc_require(made->window.base != MAP_FAILED);
-	inproc_require(!mullion_ram_open(&bus->ram, &map, &fd, 1));
+	REQUIRE(made->window.base != MAP_FAILED);
+	REQUIRE(!mullion_ram_open(&bus->ram, &map, &fd, 1));
 	mullion_ram_memory(bus->ram, &bus->memory);
 	made->high = made->window.base + low;
 	made->channel = made->window.base + bytes + CP_BUS_CHANNEL_BYTES;
@@ -157,10 +150,10 @@ static void inproc_bus_window(struct inproc_bus *made, struct service_bus *bus,
 {
 	cp_window_make(&made->window, MULLION_WINDOW_BUS, CP_WINDOW_ID_BUS + number,
 		       bytes, INPROC_CHANNELS_BYTES);
-	inproc_require(!mullion_window_open(&bus->window, made->window.fd,
-					    MULLION_WINDOW_BUS));
-	inproc_require(!mullion_doorbells_init(&bus->recv, CP_VECTORS));
-	inproc_require(!mullion_doorbells_init(&bus->send, CP_VECTORS));
+	REQUIRE(!mullion_window_open(&bus->window, made->window.fd,
+				     MULLION_WINDOW_BUS));
+	REQUIRE(!mullion_doorbells_init(&bus->recv, CP_VECTORS));
+	REQUIRE(!mullion_doorbells_init(&bus->send, CP_VECTORS));
 	mullion_doorbells_put(&bus->recv, 0, made->window.doorbell[0], CP_VECTORS);
 	mullion_doorbells_put(&bus->send, 0, made->window.doorbell[1], CP_VECTORS);
 	bus->memory.base = bus->window.base + CP_CHANNELS_OFFSET + INPROC_CHANNELS_BYTES;
@@ -174,7 +167,7 @@ static void inproc_bus(struct inproc_bus *made, uint32_t number, uint64_t bytes)
 {
 	struct service_bus *bus = calloc(1, sizeof(*bus));
 
-	inproc_require(bus);
+	REQUIRE(bus);
 	bus->bus_no = number;
 	if (inproc_ram)
 		inproc_bus_ram(made, bus, bytes);
@@ -289,7 +282,7 @@ void inproc_pause(struct inproc_bus *made)
 	service_device_pause(made->device, &command);
 	for (int i = 0; i < 1000 && !made->device->paused; i++)
 		inproc_turn();
-	inproc_require(made->device->paused);
+	REQUIRE(made->device->paused);
 }
 
 void inproc_resume(struct inproc_bus *made)

@@ -3,20 +3,13 @@
  * tests/lib/net_peer.c - a client of a network card, message by message
  */
 #include "net_peer.h"
+#include "require.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PEER_UNIQUE	4711
-
-#define peer_require(condition) do {					\
-		if (!(condition)) {					\
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,	\
-				#condition);				\
-			abort();					\
-		}							\
-	} while (0)
 
 void net_peer_init(struct net_peer *peer, void *channel, uint64_t channel_bytes, void *pool)
 {
@@ -25,8 +18,8 @@ void net_peer_init(struct net_peer *peer, void *channel, uint64_t channel_bytes,
 	peer->channel_bytes = channel_bytes;
 	peer->pool = pool;
 	peer->unique = PEER_UNIQUE;
-	peer_require(!mullion_attach_init(&peer->attach, peer->channel +
-					  MULLION_CHANNEL_EXT_OFFSET_IO));
+	REQUIRE(!mullion_attach_init(&peer->attach, peer->channel +
+				     MULLION_CHANNEL_EXT_OFFSET_IO));
 }
 
 void net_peer_raise(struct net_peer *peer, uint64_t features)
@@ -40,12 +33,12 @@ static void peer_queues(struct net_peer *peer, unsigned int pair, int event_inde
 	uint64_t header = MULLION_IO_CH_SPACE_OFFSET +
 			  2 * pair * sizeof(struct signal_queue_header);
 
-	peer_require(!mullion_sq_attach(&peer->cmd[pair], peer->channel,
-			peer->channel_bytes, header, VISOR_IO_SLOT_BYTES, event_index));
-	peer_require(!mullion_sq_attach(&peer->rsp[pair], peer->channel,
-			peer->channel_bytes,
-			header + sizeof(struct signal_queue_header),
-			VISOR_IO_SLOT_BYTES, event_index));
+	REQUIRE(!mullion_sq_attach(&peer->cmd[pair], peer->channel,
+		   peer->channel_bytes, header, VISOR_IO_SLOT_BYTES, event_index));
+	REQUIRE(!mullion_sq_attach(&peer->rsp[pair], peer->channel,
+		   peer->channel_bytes,
+		   header + sizeof(struct signal_queue_header),
+		   VISOR_IO_SLOT_BYTES, event_index));
 }
 
 void net_peer_plain(struct net_peer *peer, void *channel, uint64_t channel_bytes, void *pool)
@@ -97,7 +90,7 @@ static void peer_batch(struct net_peer *peer, unsigned int pair, uint32_t type,
 	struct mullion_io_slot *slot = net_peer_slot(peer, pair);
 	struct mullion_net_batch *batch = (void *)slot;
 
-	peer_require(slot && count <= MULLION_NET_BATCH_MAX);
+	REQUIRE(slot && count <= MULLION_NET_BATCH_MAX);
 	batch->type = type;
 	batch->count = (uint16_t)count;
 	memcpy(batch->entries, entries, count * sizeof(*entries));
@@ -135,7 +128,7 @@ void net_peer_post(struct net_peer *peer, unsigned int pair, uint64_t cookie,
 	while (count--) {
 		struct mullion_io_slot *slot = net_peer_slot(peer, pair);
 
-		peer_require(slot);
+		REQUIRE(slot);
 		slot->rsp.net.type = NET_RCV_POST;
 		slot->rsp.net.buf = cookie++;
 		/* An offset that is no multiple of pages is legal, too. */
@@ -197,7 +190,7 @@ void net_peer_control(struct net_peer *peer, uint32_t type, uint64_t context,
 {
 	struct mullion_io_slot *slot = net_peer_slot(peer, 0);
 
-	peer_require(slot);
+	REQUIRE(slot);
 	slot->rsp.net.type = type;
 	slot->rsp.net.enbdis.context = context;
 	slot->rsp.net.enbdis.enable = enable;
@@ -215,7 +208,7 @@ static struct net_event *peer_event(struct net_peer *peer, uint32_t type, unsign
 {
 	struct net_event *event;
 
-	peer_require(peer->events < NET_PEER_EVENTS);
+	REQUIRE(peer->events < NET_PEER_EVENTS);
 	event = &peer->event[peer->events++];
 	memset(event, 0, sizeof(*event));
 	event->type = type;
@@ -228,7 +221,7 @@ static void peer_take_received(struct net_peer *peer, unsigned int pair,
 {
 	struct net_event *event = NULL;
 
-	peer_require(batch->count && batch->count <= MULLION_NET_BATCH_MAX);
+	REQUIRE(batch->count && batch->count <= MULLION_NET_BATCH_MAX);
 	for (unsigned int i = 0; i < batch->count; i++) {
 		const struct mullion_net_entry *entry = &batch->entries[i];
 
@@ -245,13 +238,13 @@ static void peer_take_received(struct net_peer *peer, unsigned int pair,
 			event = NULL;
 	}
 	/* A frame does not go on in the next message. */
-	peer_require(!event);
+	REQUIRE(!event);
 }
 
 static void peer_take_done(struct net_peer *peer, unsigned int pair,
 			   const struct mullion_net_batch *batch)
 {
-	peer_require(batch->count && batch->count <= MULLION_NET_DONE_MAX);
+	REQUIRE(batch->count && batch->count <= MULLION_NET_DONE_MAX);
 	for (unsigned int i = 0; i < batch->count; i++) {
 		struct net_event *event = peer_event(peer, MULLION_NET_XMIT_DONE, pair);
 
@@ -267,8 +260,8 @@ static void peer_take_spar(struct net_peer *peer, unsigned int pair,
 
 	switch (net->type) {
 	case NET_RCV:
-		peer_require(net->rcv.numrcvbufs && net->rcv.numrcvbufs <= MAX_NET_RCV_CHAIN);
-		peer_require(net->rcv.rcvbuf[0] == net->buf);
+		REQUIRE(net->rcv.numrcvbufs && net->rcv.numrcvbufs <= MAX_NET_RCV_CHAIN);
+		REQUIRE(net->rcv.rcvbuf[0] == net->buf);
 		event->unique = net->rcv.unique_num;
 		event->cookie = net->buf;
 		event->bytes = net->rcv.rcv_done_len;
@@ -305,9 +298,9 @@ void net_peer_take(struct net_peer *peer)
 		while (!mullion_sq_consume(&peer->rsp[i], &memory)) {
 			const struct mullion_io_slot *slot = memory;
 
-			peer_require(slot->rsp.cmdtype == CMD_NET_TYPE);
-			peer_require(peer->plain ||
-				     slot->ext.epoch == (uint32_t)peer->attach.epoch);
+			REQUIRE(slot->rsp.cmdtype == CMD_NET_TYPE);
+			REQUIRE(peer->plain ||
+				slot->ext.epoch == (uint32_t)peer->attach.epoch);
 			if (slot->rsp.net.type == MULLION_NET_RCV)
 				peer_take_received(peer, i, memory);
 			else if (slot->rsp.net.type == MULLION_NET_XMIT_DONE)
