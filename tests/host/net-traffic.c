@@ -61,6 +61,7 @@ struct message {
 /* Both ends of the stream from one guest to another. */
 struct stream {
 	uint32_t sent;
+	uint32_t most;		/* ever sent: a retry goes back to @acked */
 	uint32_t acked;
 	uint32_t received;	/* in order, by the other one */
 	uint32_t told;		/* of these, acknowledged */
@@ -186,9 +187,12 @@ static void frame_acked(unsigned int from, unsigned int to, uint32_t acked)
 {
 	struct stream *stream = &streams[from][to];
 
-	if (acked - stream->acked - 1 >= stream->sent - stream->acked)
+	if (acked - stream->acked - 1 >= stream->most - stream->acked)
 		return;
 	stream->acked = acked;
+	/* What a retry was about to send again had arrived; the answer was lost. */
+	if (stream->sent < acked)
+		stream->sent = acked;
 	stream->moved = now_ms();
 }
 
@@ -271,13 +275,16 @@ static unsigned int node_receive(unsigned int self)
 static bool stream_is_done(const struct stream *stream)
 {
 	if (opt.seconds)
-		return closing && stream->acked == stream->sent;
+		return closing && stream->acked == stream->most;
 	return stream->acked == opt.frames;
 }
 
 static bool stream_may_send(const struct stream *stream)
 {
-	return opt.seconds ? !closing : stream->sent < opt.frames;
+	/* Again even after the end. */
+	if (opt.seconds)
+		return !closing || stream->sent < stream->most;
+	return stream->sent < opt.frames;
 }
 
 static unsigned int node_send_stopped(unsigned int self, unsigned int peer)
@@ -287,7 +294,7 @@ static unsigned int node_send_stopped(unsigned int self, unsigned int peer)
 
 	while (n < STOPPED_BURST && stream_may_send(stream) &&
 	       frame_send(self, peer, stream->sent + 1)) {
-		stream->sent++;
+		stream->most = ++stream->sent;
 		n++;
 	}
 	stream->acked = stream->sent;
@@ -304,14 +311,13 @@ static unsigned int node_send(unsigned int self, unsigned int peer)
 		again += stream->sent - stream->acked;
 		stream->sent = stream->acked;
 		stream->moved = now_ms();
-		/* Sent even after the end. */
-		if (!stream_may_send(stream) && frame_send(self, peer, stream->sent + 1))
-			stream->sent++;
 	}
 	while (stream->sent - stream->acked < opt.window && stream_may_send(stream) &&
 	       frame_send(self, peer, stream->sent + 1)) {
 		if (stream->sent++ == stream->acked)
 			stream->moved = now_ms();
+		if (stream->most < stream->sent)
+			stream->most = stream->sent;
 		n++;
 	}
 	if (streams[peer][self].told != streams[peer][self].received &&
