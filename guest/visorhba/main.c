@@ -37,6 +37,7 @@ static struct scsi_host_template visorhba_template = {
 	.proc_name		= "visorhba",
 	.queuecommand		= visorhba_queuecommand,
 	.commit_rqs		= visorhba_commit_rqs,
+	.slave_alloc		= visorhba_slave_alloc,
 	.eh_timed_out		= visorhba_timed_out,
 	.eh_abort_handler	= visorhba_abort,
 	.eh_device_reset_handler = visorhba_device_reset,
@@ -477,3 +478,5 @@ MODULE_AUTHOR("The Mullion developers");
 MODULE_DESCRIPTION("SCSI host of a Mullion or s-Par disk service");
 MODULE_LICENSE("GPL");
 MODULE_ALIAS("visorbus:" VISOR_VHBA_CHANNEL_GUID_STR);
+/* One that comes later binds to the disks in any order. */
+MODULE_SOFTDEP("pre: sd_mod");

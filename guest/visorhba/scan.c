@@ -35,6 +35,28 @@ void visorhba_scan_work(struct work_struct *work)
 	visorbus_device_release_ready(hba->dev);
 }
 
+/**
+ * visorhba_slave_alloc() - the SCSI layer is about to look at a LUN
+ * @sdev: that one
+ *
+ * Disks' drivers bind asynchronously and name what they bind to as they come, so
+ * that a later LUN could become sda, which may be where the root file system is
+ * looked for.  Those that were found before are bound first.
+ *
+ * Context: the host's scan mutex is held; may wait for I/O of those disks.
+ * Return: 0.
+ */
+int visorhba_slave_alloc(struct scsi_device *sdev)
+{
+	struct scsi_device *other;
+
+	shost_for_each_device(other, sdev->host)
+		if (other != sdev && device_is_registered(&other->sdev_gendev) &&
+		    device_attach(&other->sdev_gendev) < 0)
+			sdev_printk(KERN_WARNING, other, "no driver binds to it\n");
+	return 0;
+}
+
 static void visorhba_notify_one(struct visorhba *hba,
 				const struct visorhba_notify *n)
 {

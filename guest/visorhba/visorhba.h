@@ -360,6 +360,7 @@ int visorhba_host_reset(struct scsi_cmnd *cmd);
 
 /* scan.c */
 void visorhba_scan_work(struct work_struct *work);
+int visorhba_slave_alloc(struct scsi_device *sdev);
 void visorhba_notify_work(struct work_struct *work);
 void visorhba_notify(struct visorhba *hba, bool add, u32 channel, u32 id,
 		     u32 lun);
