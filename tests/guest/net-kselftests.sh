@@ -209,7 +209,9 @@ transfer() {
 	for seconds in 3 12 60; do
 		at_b $port "./msg_zerocopy ${receive[*]} -t $seconds -p $port -r $mode"
 		listening ${wait_for:-$port}
-		if on a "$command && timeout 300 ./$* -p $port $last" >"transfer.$port"; then
+		# without a connection nobody notices that the receiver has left
+		if on a "$command && timeout 300 ./$* -p $port $last" >"transfer.$port" &&
+			{ [ "$mode" = tcp ] || ! on b "test -e /$port.status"; }; then
 			transfers+=("$port")
 			return 0
 		fi
