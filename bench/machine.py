@@ -30,9 +30,12 @@ def initrd(tmp, name, command):
 
 def arguments(tmp, name, command, devices):
     """QEMU's; what the command prints goes to NAME.out in @tmp."""
+    # RAM as each way needs it: QEMU's own is in huge pages, a memory file is not.
+    shared = any("vhost-user" in d for d in devices)
+    ram = ["-object", f"memory-backend-memfd,id=ram,size={MEMORY}M,share=on"]
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config",
-            "-display", "none", "-machine", "pc,memory-backend=ram",
-            "-object", f"memory-backend-memfd,id=ram,size={MEMORY}M,share=on",
+            "-display", "none", "-machine", "pc" + ",memory-backend=ram" * shared,
+            *ram * shared,
             "-accel", "tcg,thread=multi", "-cpu", "max,la57=off,erms=off",
             "-smp", "1", "-m", str(MEMORY), "-kernel", KERNEL,
             "-initrd", initrd(tmp, name, command), "-no-reboot", "-append",
