@@ -142,10 +142,10 @@ must a "sysctl -qw net.ipv6.conf.eth0.keep_addr_on_down=1"
 booted a
 must a "/bin/ping -q -c 5 -i 0.2 -W 30 10.9.0.1 && /bin/ping -q -c 5 -i 0.2 -W 30 fd09::1"
 must c "ping -q -c 100 -i 0.01 -W 30 -s 1400 10.9.0.2"
-must c "iperf3 -s -D >/dev/null 2>&1"
+iperf_serve c
 iperf a 10.9.0.1 -n 32M
 iperf a 10.9.0.1 -n 32M -R
-iperf a fd09::1 -n 16M --bidir
+iperf a fd09::1 both -n 16M
 iperf a 10.9.0.1 -u -b 50M -l 1400 -n 1M
 
 # The disk service dies, thrice; the guest notices nothing.
@@ -163,7 +163,7 @@ must a "test \$(cat /tmp/fio.status) = 0 || { cat /tmp/fio /tmp/fio.log; false; 
 info "$kills disk services killed"
 
 # The switch dies; a connection does not.
-iperf a 10.9.0.1 -n 64M --bidir &
+iperf a 10.9.0.1 both -n 64M &
 traffic=$!
 kills=0
 while [ $kills -lt 3 ] && kill -0 $traffic 2>/dev/null; do

@@ -22,7 +22,8 @@ boot a --cpus 2 --net lan,mac=02:00:00:00:00:01 --disk a.img
 boot b --cpus 2 --net lan,mac=02:00:00:00:00:02 --disk b.img
 booted a
 booted b
-must a "mkdir /www && head -c 33554432 /dev/urandom >/www/file && httpd -p 80 -h /www; iperf3 -s -D >/dev/null 2>&1"
+must a "mkdir /www && head -c 33554432 /dev/urandom >/www/file && httpd -p 80 -h /www"
+iperf_serve a
 
 # A file arrives as it is, however often the link goes: from A's disk to B's.
 must a "(nc -l -p 5000 </dev/sda; echo done >/sent) >/dev/null 2>&1 &"
@@ -50,7 +51,7 @@ sum=$(on a "sha256sum </www/file")
 
 # The switch dies; the connection does not.
 [[ $(shown b services.1.name) == *net* ]] || fail "B's second service: $(shown b services.1.name)"
-iperf b 10.9.0.1 -n 128M --bidir &
+iperf b 10.9.0.1 both -n 128M &
 traffic=$!
 kills=0
 while [ $kills -lt 3 ] && kill -0 $traffic 2>/dev/null; do

@@ -16,7 +16,7 @@ boot a --cpus 2 --net lan
 boot b --cpus 2 --net lan
 booted a
 booted b
-must b "iperf3 -s -D >/dev/null 2>&1"
+iperf_serve b
 
 "$mullion" network capture lan -w lan.pcap 2>capture.log &
 capture=$!
@@ -27,7 +27,7 @@ wait_until 30 test -s lan.pcap || fail "no capture: $(cat capture.log)"
 # be busy, or end while the client still writes, which then has a reset.
 under_traffic() {	# COMMAND...
 	local command
-	must a "rm -f /status; (while iperf3 -c 10.9.0.2 -n 3M --bidir >/log 2>&1; s=\$?; grep -q 'busy\\|reset by peer' /log; do
+	must a "rm -f /status; (while $iperf_both -c 10.9.0.2 -n 3M >/log 2>&1; s=\$?; grep -q 'busy\\|refused\\|reset by peer' /log; do
 		sleep 0.1; done; echo \$s >/status) >/dev/null 2>&1 &"
 	for command; do
 		must b "$command"
@@ -49,11 +49,11 @@ for feature in $switchable; do
 done
 # One end with none, the other with all, in both families.
 must a "for f in $(echo $switchable); do ethtool -K eth0 \$f off; done"
-iperf a 10.9.0.2 -n 3M --bidir
-iperf a fd09::2 -n 3M --bidir
+iperf a 10.9.0.2 both -n 3M
+iperf a fd09::2 both -n 3M
 iperf a fd09::2 -u -b 50M -l 1400 -n 500K
 must a "for f in $(echo $switchable); do ethtool -K eth0 \$f on; done"
-iperf a fd09::2 -n 3M --bidir
+iperf a fd09::2 both -n 3M
 iperf a 10.9.0.2 -u -b 50M -l 4000 -n 500K
 
 # What is set is what is shown; what cannot be is refused, and changes nothing.

@@ -113,13 +113,36 @@ box() {
 	addresses "$name" eth0 9 $net_guests
 }
 
-# iperf FROM TO OPTION...: a server runs at TO; it may not listen yet, still be at
-# the one before, and with --bidir may end while the client still writes, which then has a reset
+# Servers for the following, at NAME: one for each way.
+iperf_serve() {
+	must "$1" "iperf3 -s -D >/dev/null 2>&1; iperf3 -s -D -p 5202 >/dev/null 2>&1"
+}
+
+# Two clients at once, one each way, as a command of a guest's shell.  With --bidir
+# iperf3 may take one of its connections for the other, and then no end reads.
+# shellcheck disable=SC2016 # the guest's
+iperf_both='both() {
+	iperf3 "$@" >both.log 2>&1 &
+	iperf3 -p 5202 -R "$@" 2>&1
+	s=$?
+	wait $!
+	t=$?
+	cat both.log
+	return $((s | t))
+}; both'
+
+# iperf FROM TO OPTION...: a server runs at TO; it may not listen yet, or still be at
+# the one before, or end while the client still writes, which then has a reset.
+# With "both" before the options: each way at once.
 iperf() {
-	local from=$1 to=$2 tries output
+	local from=$1 to=$2 tries output command=iperf3
 	shift 2
+	if [ "$1" = both ]; then
+		command=$iperf_both
+		shift
+	fi
 	for ((tries = 0; tries < 100; tries++)); do
-		if output=$(on "$from" "iperf3 -c $to $*"); then
+		if output=$(on "$from" "$command -c $to $*"); then
 			return 0
 		fi
 		[[ $output == *busy* || $output == *refused* || $output == *"reset by peer"* ]] ||
