@@ -30,7 +30,6 @@ void window_scsi_served(struct window_client *client)
 	struct mullion_io_slot *slot;
 	void *memory = NULL;
 	const void *answer = NULL;
-	uint8_t sense_key;
 
 	REQUIRE(!client->bus.device->outstanding);
 	REQUIRE(!mullion_sq_produce(&client->cmd[0], &memory));
@@ -46,8 +45,9 @@ void window_scsi_served(struct window_client *client)
 	REQUIRE(!mullion_sq_consume(&client->rsp[0], &answer));
 	slot = (void *)(uintptr_t)answer;
 	REQUIRE(slot->rsp.scsi.handle == 77 && slot->ext.request_id == 1);
-	/* It may have stopped its disk, or changed what it is to be told of. */
-	sense_key = slot->rsp.scsi.sensebuf[2] & 0xf;
-	REQUIRE(slot->rsp.scsi.linuxstat == 0 || sense_key == KEY_NOT_READY ||
-		sense_key == KEY_UNIT_ATTENTION);
+	if (!slot->rsp.scsi.linuxstat)
+		return;
+	/* Told once of a reset, which a client may have asked for itself. */
+	REQUIRE((slot->rsp.scsi.sensebuf[2] & 0xf) == KEY_UNIT_ATTENTION &&
+		slot->rsp.scsi.sensebuf[12] == 0x29);
 }
